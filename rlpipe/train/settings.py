@@ -1,0 +1,72 @@
+"""The `train` and `runs` sections of params.yaml: sizes shared by all runs, and each run's stack of methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainSettings(BaseModel):
+    """Sizes and optimizer of the RL stage; a run may override any of them under its own `train`."""
+
+    model_config = STRICT
+
+    steps: int = Field(150, ge=1, description="training steps: rounds of sampling and updating")
+    prompts: int = Field(32, ge=1, description="prompts per step")
+    rollouts: int = Field(16, ge=1, description="rollouts per prompt (the group)")
+    mini_batches: int = Field(4, ge=1, description="optimizer updates per step")
+    micro_batch_tokens: int = Field(8192, ge=16, description="most tokens, padding included, in one forward pass")
+    max_new_tokens: int = Field(32, ge=1, description="longest response, tokens")
+    temperature: float = Field(1.0, gt=0, description="sampling temperature; ratios are of the same distribution")
+    learning_rate: float = Field(5.0e-4, gt=0, description="AdamW learning rate")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moments")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
+    clip_grad_norm: float = Field(1.0, gt=0, description="gradient norm above which it is scaled down")
+    warmup_steps: int = Field(0, ge=0, description="steps with rising learning rate")
+    max_refills: int = Field(4, ge=0, description="rounds of further prompts when group filters left too few groups")
+    engine: str = Field("hf", pattern="^(hf|vllm)$", description="who samples: the built-in engine or vLLM")
+    logits_chunk_bytes: int = Field(64 * 2**20, ge=2**16, description="most bytes of logits that exist at once")
+    threads: int = Field(1, ge=1, description="CPU threads; part of the result, as sums are ordered by it")
+    checkpoint_every: int = Field(25, ge=1, description="steps between checkpoints a killed run resumes from")
+
+
+class PhaseSettings(BaseModel):
+    """A stretch of a run: `until` is a share of its steps; the last phase has none."""
+
+    model_config = STRICT
+
+    methods: list[str | dict[str, Any]] = Field(min_length=1)
+    until: float | None = Field(None, gt=0, lt=1, description="share of the run's steps at which the next phase starts")
+
+
+class RunSettings(BaseModel):
+    """A run: a named stack of methods (or phases of them), its seeds, and what it overrides of `train`."""
+
+    model_config = STRICT
+
+    seeds: list[int] = Field(min_length=1, description="repetitions wanted; not part of any result")
+    methods: list[str | dict[str, Any]] | None = None
+    phases: list[PhaseSettings] | None = None
+    train: dict[str, Any] = Field(default_factory=dict, description="keys of `train` this run overrides")
+
+    @model_validator(mode="after")
+    def _one_stack(self) -> RunSettings:
+        if (self.methods is None) == (self.phases is None):
+            raise ValueError("a run has either `methods` or `phases`")
+        if self.phases and (self.phases[-1].until is not None or any(p.until is None for p in self.phases[:-1])):
+            raise ValueError("every phase but the last needs `until`, and the last has none")
+        unknown = set(self.train) - set(TrainSettings.model_fields)
+        if unknown:
+            raise ValueError(f"`train` has no {sorted(unknown)}; it has {sorted(TrainSettings.model_fields)}")
+        return self
+
+    def stacks(self) -> list[PhaseSettings]:
+        """The run as phases; a run without phases is one."""
+        return self.phases or [PhaseSettings(methods=self.methods or [])]
+
+    def resolve(self, shared: TrainSettings) -> TrainSettings:
+        """The shared settings with this run's overrides, validated again."""
+        return TrainSettings.model_validate({**shared.model_dump(), **self.train})
