@@ -1,0 +1,55 @@
+"""Where two texts stop being different: the thresholds of the overlap stages, shared by curation and contamination."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class OverlapThresholds(BaseModel):
+    """Rules that flag a pair (train row, evaluation row); words are those of the N1 normalisation.
+
+    Source: specification 2.4; 13-grams after GPT-3 (arXiv:2005.14165, appendix C), shingles after text-dedup.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ngram: int = Field(default=13, ge=2, description="Words of an n-gram whose presence in both texts flags the pair")
+    coverage_ngram: int = Field(default=8, ge=2, description="Words of the n-grams that coverage is computed with")
+    coverage_drop: float = Field(
+        default=0.5, gt=0, le=1, description="Share of evaluation words covered from which a pair is dropped"
+    )
+    coverage_review: float = Field(
+        default=0.2, gt=0, le=1, description="The same share from which a pair is listed for review"
+    )
+    lcs_drop: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="Longest common subsequence over the shorter length, for evaluation rows too short to cover",
+    )
+    shingle: int = Field(default=5, ge=1, description="Words of a shingle, for Jaccard similarity")
+    short_shingle: int = Field(default=3, ge=1, description="Words of a shingle where the evaluation row is short")
+    short_words: int = Field(default=20, ge=1, description="Words below which an evaluation row is short")
+    jaccard_drop: float = Field(default=0.8, gt=0, le=1, description="Jaccard similarity from which a pair is dropped")
+    jaccard_review: float = Field(
+        default=0.5, gt=0, le=1, description="Jaccard similarity from which a pair is listed for review"
+    )
+    boilerplate_share: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Share of evaluation texts above which an n-gram is wording they have in common, not evidence",
+    )
+    boilerplate_rows: int = Field(
+        default=10, ge=1, description="Evaluation texts an n-gram must exceed to count as such wording"
+    )
+
+    @model_validator(mode="after")
+    def _review_below_drop(self) -> OverlapThresholds:
+        for name in ("coverage", "jaccard"):
+            review, drop = getattr(self, f"{name}_review"), getattr(self, f"{name}_drop")
+            if review > drop:
+                raise ValueError(
+                    f"{name}_review is {review}, above {name}_drop {drop}; review must be the lower of the two"
+                )
+        return self
