@@ -1,0 +1,141 @@
+"""Policies and their tokenizers: from a shape (tiny, from scratch) or from a pretrained path, in Hugging Face layout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rlpipe.model_settings import ModelSettings
+
+PAD, BOS, EOS, UNKNOWN, RESPOND = "<pad>", "<bos>", "<eos>", "<unk>", "<respond>"
+MAX_WORDS = 20_000
+CHAT_TEMPLATE = (
+    "{{ '" + BOS + "' }}{% for message in messages %} {{ message['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %} " + RESPOND + "{% endif %}"
+)
+
+
+class ModelError(ValueError):
+    """A model path or shape that cannot be used; the message names the place and the remedy."""
+
+
+def word_tokenizer(words: Iterable[str], max_length: int) -> Any:
+    """A tokenizer whose tokens are whitespace-separated words, saved and loaded like any other.
+
+    Raises: ModelError beyond 20,000 distinct words: text that open needs a pretrained model.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = [PAD, BOS, EOS, UNKNOWN, RESPOND]
+    vocabulary = special + sorted(set(words) - set(special))
+    if len(vocabulary) > MAX_WORDS:
+        raise ModelError(
+            f"model: the prompts have {len(vocabulary):,} distinct words, more than the {MAX_WORDS:,} a model from scratch "
+            f"takes; set `model.path` to a pretrained model with its own tokenizer"
+        )
+    core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(vocabulary)}, unk_token=UNKNOWN))
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        unk_token=UNKNOWN,
+        model_max_length=max_length,
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": [RESPOND]})
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def from_scratch(settings: ModelSettings, tokenizer: Any, seed: int) -> nn.Module:
+    """A causal LM of the given shape with weights drawn from `seed`."""
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+    config_class, model_class = {
+        "llama": (LlamaConfig, LlamaForCausalLM),
+        "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+    }[settings.architecture]
+    shape: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": settings.hidden_size,
+        "intermediate_size": settings.intermediate_size,
+        "num_hidden_layers": settings.num_layers,
+        "num_attention_heads": settings.num_heads,
+        "num_key_value_heads": settings.num_kv_heads,
+        "head_dim": settings.hidden_size // settings.num_heads,
+        "max_position_embeddings": settings.max_length,
+        "initializer_range": settings.init_std,
+        "tie_word_embeddings": True,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    torch.manual_seed(seed)
+    return model_class(config_class(**shape)).to(getattr(torch, settings.dtype))
+
+
+def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, Any]:
+    """Model and tokenizer of a Hugging Face directory (or name, where the machine can fetch it).
+
+    Raises: ModelError naming the path and what is missing: the directory, its config, its weights or its tokenizer.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    local = Path(path)
+    if local.exists() and not (local / "config.json").is_file():
+        raise ModelError(f"model {path}: no config.json; give a directory written by `save_pretrained`")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(str(path), dtype=getattr(torch, dtype) if dtype else "auto")
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model {path}: cannot be loaded: {_first_line(error)}") from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"model {path}: has no usable tokenizer ({_first_line(error)}); save one beside the weights with "
+            f"`tokenizer.save_pretrained({str(path)!r})`"
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"model {path}: its tokenizer has no end-of-sequence token; set `eos_token` in tokenizer_config.json")
+    return model, tokenizer
+
+
+def save_policy(model: nn.Module, tokenizer: Any, directory: Path) -> None:
+    """Weights (safetensors), config and tokenizer; complete or absent."""
+    temporary = directory.with_name(directory.name + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary, safe_serialization=True)  # type: ignore[operator]
+    tokenizer.save_pretrained(temporary)
+    shutil.rmtree(directory, ignore_errors=True)
+    os.replace(temporary, directory)
+
+
+def encode(tokenizer: Any, messages: Iterable[Any]) -> list[int]:
+    """Token ids of a conversation, with the generation prompt.
+
+    Raises: ModelError if the tokenizer has no chat template and the conversation more than one turn.
+    """
+    turns = [dict(m) for m in messages]
+    if tokenizer.chat_template:
+        text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    if len(turns) > 1:
+        raise ModelError("the tokenizer has no chat template, so only single-message prompts can be encoded")
+    return list(tokenizer(turns[0]["content"])["input_ids"])
+
+
+def num_parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
