@@ -168,16 +168,32 @@ def _identity(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class RolloutPlan:
+    """What the run decides about sampling: rollouts per prompt, how tokens are drawn, the run's seed.
+
+    `round` counts the rounds of one step: 0, then 1, 2, ... when prompts are drawn again to replace filtered groups, so
+    that a prompt met twice in a step is not answered with the same draws.
+    """
+
+    group_size: int
+    sampling: Sampling
+    seed: int
+    round: int = 0
+
+
+@dataclass(frozen=True)
 class Step:
     """Where training is. `rng` is keyed by (seed, step): draws do not depend on batching or on interruptions.
 
-    `all_reduce` sums a tensor over data-parallel ranks; the identity in one process.
+    `all_reduce` sums a tensor over data-parallel ranks; the identity in one process. `rollout` is what curricula and
+    samplers need to know of the run; None where nothing is sampled.
     """
 
     index: int
     total: int
     rng: torch.Generator
     all_reduce: Callable[[Tensor], Tensor] = _identity
+    rollout: RolloutPlan | None = None
 
 
 class Engine(Protocol):
