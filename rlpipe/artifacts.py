@@ -82,11 +82,11 @@ STEPS = Schema(
     1,
     {"step": I64}
     | dict.fromkeys(["reward", "pass@1", "zero_variance_share", "token_entropy", "answer_entropy"], F64)
-    | dict.fromkeys(["response_length", "truncation_rate", "clip_fraction", "grad_norm"], F64)
-    | dict.fromkeys(["logprob_gap_mean", "logprob_gap_p999"], F64),
-    {"kl_reference": F64},
+    | dict.fromkeys(["response_length", "truncation_rate", "clip_fraction", "grad_norm"], F64),
+    dict.fromkeys(["kl_reference", "logprob_gap_mean", "logprob_gap_p999"], F64),
     open=True,
 )
+TIMINGS = Schema("timings", 1, {"step": I64}, {}, open=True)
 SFT_STEPS = Schema("sft_steps", 1, {"step": I64, "loss": F64, "learning_rate": F64}, {"tokens": I64}, open=True)
 EVAL = Schema(
     "eval",
@@ -116,7 +116,7 @@ PROBES = Schema(
 )
 SCHEMAS = {
     s.name: s
-    for s in (PROMPTS, DEMONSTRATIONS, REJECTED, ROLLOUTS, STEPS, SFT_STEPS, EVAL, CONTAMINATION, PROBES)
+    for s in (PROMPTS, DEMONSTRATIONS, REJECTED, ROLLOUTS, STEPS, TIMINGS, SFT_STEPS, EVAL, CONTAMINATION, PROBES)
 }
 
 
