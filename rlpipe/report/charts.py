@@ -1,0 +1,99 @@
+"""Chart parts that several sections share: the look, the colour of a run, and how highlighting works.
+
+Every chart has a parameter `chosen`, the name of the highlighted run or an empty string; the page sets it in all charts
+at once. Charts fill their container, name their data and leave its rows to the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from rlpipe.report.palette import BEFORE, css, dash, resolve, slot
+
+FONT = 'Inter, ui-sans-serif, system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif'
+CONFIG: dict[str, Any] = {
+    "background": "transparent",
+    "font": FONT,
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": {
+        "domainColor": css("rule"),
+        "tickColor": css("rule"),
+        "gridColor": css("grid"),
+        "labelColor": css("soft"),
+        "titleColor": css("soft"),
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "titlePadding": 6,
+        "labelPadding": 4,
+        "labelFlush": True,
+        "labelOverlap": "greedy",
+    },
+    "axisX": {"grid": False},
+    "axisY": {"domain": False, "ticks": False, "tickCount": 5},
+    "text": {"color": css("soft"), "fontSize": 11},
+    "legend": {"labelColor": css("soft"), "titleColor": css("soft"), "labelFontSize": 11, "titleFontSize": 11},
+}
+CHOSEN = "chosen == '' || datum.run == chosen"
+
+
+class Colours:
+    """The colour and dash of every run, the same in every chart of the page. `before` is the warm-up policy's name."""
+
+    def __init__(self, runs: Sequence[str], before: str):
+        self.runs, self.before = list(runs), before
+        self.slots = {before: BEFORE} | {run: slot(i) for i, run in enumerate(runs)}
+        self.dashes = {before: [4, 3]} | {run: dash(i) for i, run in enumerate(runs)}
+
+    def color(self, field: str = "run", **condition: Any) -> alt.Color:
+        """A run's colour; no legend, as the page has one."""
+        domain = list(self.slots)
+        scale = alt.Scale(domain=domain, range=[css(self.slots[name]) for name in domain])
+        return alt.Color(f"{field}:N", scale=scale, legend=None, **condition)
+
+    def stroke_dash(self, field: str = "run") -> alt.StrokeDash:
+        domain = list(self.dashes)
+        scale = alt.Scale(domain=domain, range=[self.dashes[name] for name in domain])
+        return alt.StrokeDash(f"{field}:N", scale=scale, legend=None)
+
+
+def highlight() -> alt.Parameter:
+    """The parameter behind the legend."""
+    return alt.param(name="chosen", value="")
+
+
+def opacity(full: float = 1.0, faint: float = 0.12) -> Any:
+    """Full for the highlighted run, or for all when none is."""
+    return alt.when(CHOSEN).then(alt.value(full)).otherwise(alt.value(faint))
+
+
+def powers_axis(values: Sequence[int], title: str = "k, number of rollouts (log scale)") -> alt.X:
+    """An axis of k in powers of two."""
+    return alt.X(
+        "k:Q",
+        scale=alt.Scale(type="log", base=2, nice=False),
+        axis=alt.Axis(values=list(values), title=title, format="d"),
+    )
+
+
+def specification(chart: Any, height: int = 220) -> dict[str, Any]:
+    """A chart as Vega-Lite, as wide as its container.
+
+    Raises: altair.SchemaValidationError if the chart is no valid Vega-Lite.
+    """
+    spec: dict[str, Any] = chart.properties(width="container", height=height).to_dict()
+    spec.pop("config", None)
+    spec.pop("datasets", None)
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    return spec
+
+
+def standalone(spec: Mapping[str, Any], datasets: Mapping[str, list[dict[str, Any]]], width: int = 420) -> dict[str, Any]:
+    """The chart with its data, its look and fixed colours, for a drawing outside the page."""
+    whole = {**spec, "datasets": dict(datasets), "width": width, "config": CONFIG, "background": css("paper")}
+    whole["config"] = {key: value for key, value in CONFIG.items() if key != "background"}
+    return dict(resolve(whole))
