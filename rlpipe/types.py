@@ -185,7 +185,7 @@ class RolloutPlan:
 class Step:
     """Where training is. `rng` is keyed by (seed, step): draws do not depend on batching or on interruptions.
 
-    `all_reduce` sums a tensor over data-parallel ranks; the identity in one process. `plan` is what curricula and
+    `all_reduce` sums a tensor over data-parallel ranks; the identity in one process. `rollout` is what curricula and
     samplers need to know of the run; None where nothing is sampled.
     """
 
@@ -193,7 +193,7 @@ class Step:
     total: int
     rng: torch.Generator
     all_reduce: Callable[[Tensor], Tensor] = _identity
-    plan: RolloutPlan | None = None
+    rollout: RolloutPlan | None = None
 
 
 class Engine(Protocol):
