@@ -1,7 +1,8 @@
 """A recipe: what a published method decides. The trainer decides everything else.
 
-A method is a function `method(recipe, *, hyperparameters) -> recipe` in `rlpipe/methods/<name>.py` that fills single
-slots (`choose`) or extends ordered and named ones (`add`).
+A method is a function `method(recipe, *, hyperparameters) -> recipe` in `rlpipe/methods/<name>.py`. A base method fills
+single slots (`choose`); any method extends ordered and named ones (`add`); a modifier may put a function in place of
+what a base filled (`override`) or around it (`wrap`). Nothing is filled twice in silence.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError, validate_call
+from rlpipe.signatures import Entry, nothing_to_change, parse_methods, resolve, twice
+
+__all__ = ["NAMED", "ONE", "ORDERED", "Recipe", "load", "parse_methods"]
 
 ONE = ("curriculum", "sampler", "reward", "advantage", "reduction", "policy_loss")
 ORDERED = (
@@ -40,7 +43,7 @@ class Recipe:
     group_filters: tuple[Slot, ...] = ()  # (group) -> bool
     advantage: Slot | None = None  # (batch, step) -> [B T]
     advantage_shaping: tuple[Slot, ...] = ()  # (advantage, batch, step) -> [B T]
-    annotations: Mapping[str, Slot] = field(default_factory=dict)  # (batch, step) -> [B T]
+    annotations: Mapping[str, Slot] = field(default_factory=dict)  # (batch, step) -> [B T]; boolean ones are logged
     token_weights: tuple[Slot, ...] = ()  # (batch, step) -> [B T], multiplied, policy loss only
     reduction: Slot | None = None  # (batch) -> [B T], all losses
     # Gradient side: a micro-batch, stateless.
@@ -51,6 +54,7 @@ class Recipe:
     model_transforms: tuple[Slot, ...] = ()  # (model) -> model
     needs_reference: bool = False
     filled_by: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
     method: str = ""
 
     def choose(self, **slots: Slot) -> Recipe:
@@ -59,14 +63,33 @@ class Recipe:
         Raises: ValueError if a slot is already filled (naming both fillers) or is no single slot.
         """
         for name in slots:
-            if name not in ONE:
-                raise ValueError(f"'{name}' is not a single slot; single slots: {', '.join(ONE)}")
+            self._single(name)
             if getattr(self, name) is not None:
-                raise ValueError(
-                    f"slot '{name}' is filled twice: by {self.filled_by.get(name, '?')} and by {self.method or '?'}; "
-                    f"leave one of the two out of the run's methods"
-                )
-        return replace(self, **slots, filled_by={**self.filled_by, **dict.fromkeys(slots, self.method)})
+                raise ValueError(twice(name, self.filled_by.get(name, "?"), self.method or "?"))
+        return self._filled(slots)
+
+    def override(self, **slots: Slot) -> Recipe:
+        """Put a function in place of what a base method filled; recorded in `changes`.
+
+        Raises: ValueError if the slot is empty, or if another modifier has changed it (naming both).
+        """
+        for name in slots:
+            self._changeable(name)
+            if self._changed(name):
+                raise ValueError(twice(name, self._changed(name), self.method or "?"))
+        notes = tuple(f"{self.method} replaces {self.filled_by[name]}'s {name}" for name in slots)
+        return replace(self._filled(slots), changes=self.changes + notes)
+
+    def wrap(self, **slots: Slot) -> Recipe:
+        """Put a function around what fills a slot, which it is called with as `inner`; recorded in `changes`.
+
+        Raises: ValueError if the slot is empty.
+        """
+        for name in slots:
+            self._changeable(name)
+        wrapped = {name: partial(outer, inner=getattr(self, name)) for name, outer in slots.items()}
+        notes = tuple(f"{self.method} wraps {self.filled_by[name]}'s {name}" for name in slots)
+        return replace(self._filled(wrapped), changes=self.changes + notes)
 
     def add(self, **slots: Any) -> Recipe:
         """Append a function to an ordered slot, or a `{name: function}` to a named one.
@@ -80,7 +103,9 @@ class Recipe:
             elif name in NAMED:
                 taken = set(getattr(self, name)) & set(value)
                 if taken:
-                    raise ValueError(f"{name} already has {sorted(taken)}; {self.method or 'this method'} adds it again")
+                    raise ValueError(
+                        f"{name} already has {sorted(taken)}; {self.method or 'this method'} adds it again"
+                    )
                 grown[name] = {**getattr(self, name), **value}
             else:
                 raise ValueError(f"'{name}' cannot be added to; use choose() or one of {', '.join(ORDERED + NAMED)}")
@@ -89,6 +114,22 @@ class Recipe:
     def with_reference(self) -> Recipe:
         """Ask for the frozen reference policy: `batch.reference` is then filled."""
         return replace(self, needs_reference=True)
+
+    def _single(self, name: str) -> None:
+        if name not in ONE:
+            raise ValueError(f"'{name}' is not a single slot; single slots: {', '.join(ONE)}")
+
+    def _changeable(self, name: str) -> None:
+        self._single(name)
+        if getattr(self, name) is None:
+            raise ValueError(nothing_to_change(name, self.method or "?"))
+
+    def _changed(self, name: str) -> str:
+        """Who changed the slot last, or nothing."""
+        return next((note.split()[0] for note in reversed(self.changes) if note.endswith(f"'s {name}")), "")
+
+    def _filled(self, slots: Mapping[str, Any]) -> Recipe:
+        return replace(self, **slots, filled_by={**self.filled_by, **dict.fromkeys(slots, self.method or "?")})
 
     def parts(self) -> Iterator[tuple[str, Any]]:
         """Every filled slot's function, with a stable name; functions inside a `partial` are reached through it."""
@@ -130,34 +171,30 @@ def _unwrap(part: Any) -> Iterator[tuple[str, Any]]:
         yield "", part
         return
     yield from _unwrap(part.func)
-    yield from ((f".{key}", value) for key, value in part.keywords.items())
-    yield from ((f".{i}", value) for i, value in enumerate(part.args))
+    for key, value in (*part.keywords.items(), *enumerate(part.args)):
+        yield from ((f".{key}{suffix}", inner) for suffix, inner in _unwrap(value))
 
 
-def parse_methods(methods: Sequence[str | Mapping[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """`[grpo, {kl_cov: {fraction: 0.02}}]` as (name, hyperparameters) pairs."""
-    pairs: list[tuple[str, dict[str, Any]]] = []
-    for entry in methods:
-        if isinstance(entry, str):
-            pairs.append((entry, {}))
-        else:
-            pairs.extend((name, dict(values or {})) for name, values in entry.items())
-    return pairs
+def load(methods: Sequence[Entry]) -> Recipe:
+    """Compose methods left to right into a complete recipe; what none of them chooses gets the default.
 
-
-def load(methods: Sequence[str | Mapping[str, Any]]) -> Recipe:
-    """Compose methods left to right.
-
-    Raises: ModuleNotFoundError for an unknown method; ValueError for a hyperparameter that is unknown, of the wrong type
-    or out of range, and for two methods that fill one slot.
+    Defaults: prompts in shuffled epochs, rollouts independent, reward verified, losses averaged over tokens.
+    Raises: ValueError for an unknown method or hyperparameter, a value of the wrong type or out of range, a slot that
+    two methods fill, and a list that fills no advantage or no policy loss.
     """
     recipe = Recipe()
-    for name, values in parse_methods(methods):
+    for name, values in resolve(methods):
         method = getattr(import_module(f"rlpipe.methods.{name}"), name)
-        checked = validate_call(method, config=ConfigDict(arbitrary_types_allowed=True))
-        try:
-            recipe = checked(replace(recipe, method=name), **values)
-        except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise ValueError(f"method {name}: {problems}") from error
-    return recipe
+        recipe = method(replace(recipe, method=name), **values)
+    return _with_defaults(replace(recipe, method="default"))
+
+
+def _with_defaults(recipe: Recipe) -> Recipe:
+    # Here, not above: the recipe's own module stays free of torch, as params.yaml is checked without it.
+    from rlpipe.curricula.uniform import Uniform
+    from rlpipe.ops.reductions import token_mean
+    from rlpipe.rewards.verified import verified
+    from rlpipe.samplers.independent import independent
+
+    defaults = {"curriculum": Uniform(), "sampler": independent, "reward": verified, "reduction": token_mean}
+    return recipe.choose(**{name: part for name, part in defaults.items() if getattr(recipe, name) is None})
