@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from rlpipe.ops.masked import masked
+from rlpipe.types import Batch, Step
 
 
 def on_tokens(value: Float[Tensor, " B"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
@@ -42,6 +43,11 @@ def group_relative(
     variance = _sum(centred.square(), index, size) / (size - 1).clamp(min=1)
     std = torch.where(size > 1, variance.sqrt(), 1.0)[index]
     return (centred / (std.clamp(min=std_floor) + epsilon)).to(reward.dtype)
+
+
+def standardised(batch: Batch, step: Step) -> Float[Tensor, "B T"]:
+    """GRPO's advantage on every response token: `group_relative` of the rewards. Fills the slot `advantage`."""
+    return on_tokens(group_relative(batch.reward, batch.group), batch.response_mask)
 
 
 def leave_one_out(reward: Float[Tensor, " B"], group: Int[Tensor, " B"]) -> Float[Tensor, " B"]:

@@ -6,6 +6,10 @@ left out of every mean.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -38,3 +42,10 @@ def constant_length(batch: Batch, *, length: int) -> Float[Tensor, "B T"]:
     Source: Dr. GRPO, arXiv:2503.20783.
     """
     return sequence_sum(batch) / length
+
+
+def named(name: Literal["token", "sequence", "sum", "constant"], length: int = 1) -> Callable[[Batch], Tensor]:
+    """A reduction by the name hyperparameters use; `length` is that of `constant`."""
+    if name == "constant":
+        return partial(constant_length, length=length)
+    return {"token": token_mean, "sequence": sequence_mean, "sum": sequence_sum}[name]

@@ -1,0 +1,88 @@
+"""DAPO: GRPO that samples again where a group is all right or all wrong, clips less from above, weighs tokens alike and
+fines overlong rollouts. arXiv:2503.14476.
+
+Leaves GRPO's advantage alone; no KL. Without dynamic sampling, penalty and the higher clip it is GRPO with the token
+mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from rlpipe.hyperparameters import AtLeastOne, Count, Fraction, NonNegative
+from rlpipe.ops.advantages import standardised
+from rlpipe.ops.policy_losses import clipped
+from rlpipe.ops.reductions import token_mean
+from rlpipe.ops.schedules import Scalar, at
+from rlpipe.recipe import Recipe
+from rlpipe.types import Batch, Group, Step
+
+
+def dapo(
+    recipe: Recipe,
+    *,
+    clip_low: Fraction = 0.2,
+    clip_high: NonNegative = 0.28,
+    dual_clip: AtLeastOne = 10.0,
+    dynamic_sampling: bool = True,
+    overlong_penalty: NonNegative = 1.0,
+    max_length: Count = 20480,
+    buffer: Count = 4096,
+) -> Recipe:
+    """Clip-higher, dynamic sampling, token mean, overlong shaping.
+
+    dynamic_sampling: keep only groups with a right and a wrong answer; the trainer draws further prompts until the step
+    is full. overlong_penalty: largest penalty, in units of the paper's reward of +1 or -1, reached at `max_length`
+    tokens and growing over the last `buffer`; give the run's `max_new_tokens` as max_length, or nothing is ever
+    overlong.
+    Logs `clip_fraction`, `dual_clip_fraction`, `overlong` (share of tokens in penalised rollouts), and the trainer's
+    refills.
+    Source: arXiv:2503.14476: clip-higher eq. 10, dynamic sampling eq. 11, token mean eq. 12, overlong eq. 13; dual clip
+    10 from its recipe in verl.
+    Differs: rewards here are 1 and 0, so half the penalty is subtracted, which gives the same advantages. The number of
+    further rounds of sampling is capped by the trainer.
+    """
+    recipe = recipe.choose(
+        advantage=standardised,
+        policy_loss=partial(clipped, low=clip_low, high=clip_high, dual=dual_clip),
+        reduction=token_mean,
+    )
+    recipe = recipe.add(
+        reward_shaping=partial(fine_overlong, penalty=overlong_penalty, max_length=max_length, buffer=buffer),
+        annotations={"overlong": partial(overlong, max_length=max_length, buffer=buffer)},
+    )
+    return recipe.add(group_filters=mixed) if dynamic_sampling else recipe
+
+
+def mixed(group: Group) -> bool:
+    """True for a group with right and wrong answers, and for a group of one."""
+    scores = [verdict.score for verdict in group.verdicts]
+    return len(scores) == 1 or min(scores) < max(scores)
+
+
+def overlong_reward(length: Float[Tensor, " G"], penalty: float, max_length: int, buffer: int) -> Float[Tensor, " G"]:
+    """0 up to `max_length - buffer` tokens, then falling linearly to `-penalty` at `max_length` and beyond."""
+    return -penalty * ((length - (max_length - buffer)) / buffer).clamp(0, 1)
+
+
+def fine_overlong(
+    groups: Sequence[Group], rewards: Sequence[Tensor], *, penalty: Scalar, max_length: int, buffer: int
+) -> list[Tensor]:
+    """The rewards of each group, less half the overlong penalty at the step that sampled it."""
+    shaped = []
+    for group, reward in zip(groups, rewards, strict=True):
+        length = torch.tensor([rollout.response_length for rollout in group.rollouts], dtype=reward.dtype)
+        now = at(penalty, group.rollouts[0].policy_step)
+        shaped.append(reward + overlong_reward(length, now, max_length, buffer) / 2)
+    return shaped
+
+
+def overlong(batch: Batch, step: Step, *, max_length: int, buffer: int) -> Bool[Tensor, "B T"]:
+    """True on the tokens of rollouts long enough to be fined."""
+    mask = batch.response_mask
+    return mask & (mask.sum(-1, keepdim=True) > max_length - buffer)
