@@ -21,9 +21,10 @@ from rlpipe.report.style import style
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:"
 
 
-def render(title: str, head: str, sections: Sequence[Section], colours: Colours) -> str:
-    """The whole page. `head` is trusted HTML under the title; equal arguments give equal bytes."""
+def render(title: str, head: Section, sections: Sequence[Section], colours: Colours) -> str:
+    """The whole page; `head` stands under the title. Equal arguments give equal bytes."""
     collected = Collected(colours)
+    top = "".join(collected.block(block) for block in head.blocks)
     body = "".join(collected.section(section) for section in sections)
     payload = {"charts": collected.charts, "datasets": collected.datasets, "config": CONFIG, **collected.payloads}
     return (
@@ -33,8 +34,8 @@ def render(title: str, head: str, sections: Sequence[Section], colours: Colours)
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(title)}</title>\n<style>{style()}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#content">To the content</a>\n'
-        f'<div class="layout">{_contents(sections)}\n<main id="content">\n'
-        f'<header class="top"><h1>{escape(title)}</h1>{head}</header>\n{body}'
+        f'<div class="layout">{_contents([head, *sections])}\n<main id="content">\n'
+        f'<header class="top" id="{head.id}"><h1>{escape(title)}</h1>{top}</header>\n{body}'
         "<footer>Made by rlpipe. This page loads nothing from the network.</footer>\n</main></div>\n"
         f'<script type="application/json" id="page">{script_json(payload)}</script>\n'
         f"<script>{library() if collected.charts else ''}</script>\n<script>{SCRIPT}</script>\n"

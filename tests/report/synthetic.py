@@ -1,0 +1,303 @@
+"""Artifacts of a finished pipeline, drawn at random: the right schemas and numbers of a believable size, and no training.
+
+A problem has a dozen possible responses, some of them correct. The warm-up policy draws them with uneven probabilities;
+a trained one has these sharpened (`collapse`) and tilted towards the correct ones (`gain`), which raises pass@1 and lowers
+pass@k as training does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlpipe import artifacts
+
+WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "<respond>", *map(str, range(10)), "+", "-", "*", "=", ";", "(", ")"]
+WORDS += ["make", "from", "value", "of", "mod5", "and", "so"]
+ID = {word: i for i, word in enumerate(WORDS)}
+LEVELS = {"rlpipe/countdown": {"c2": 0.2, "c3": -0.6}, "rlpipe/expression": {"e2": 0.5, "e3": -0.2}}
+RUNS = {"grpo": (2.0, 1.6), "grpo_low_lr": (1.55, 1.25), "clip_cov": (1.25, 1.0)}
+METHODS = {"grpo": ["grpo"], "grpo_low_lr": ["grpo"], "clip_cov": ["grpo", {"clip_cov": {"fraction": 0.005}}]}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much to make; the default is small enough for a test."""
+
+    problems: int = 6  # per level
+    samples: int = 16
+    steps: int = 40
+    runs: tuple[str, ...] = ("grpo", "grpo_low_lr", "clip_cov")
+    seeds: tuple[int, ...] = (0, 1)
+    probes: int = 24  # members, and as many non-members
+    contamination: bool = True
+    seed: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Problem:
+    source: str
+    level: str
+    prompt_id: str
+    text: str
+    answer: str
+    responses: tuple[tuple[str, ...], ...]
+    correct: np.ndarray
+    logits: np.ndarray
+
+    def probabilities(self, collapse: float, gain: float) -> np.ndarray:
+        logits = self.logits * collapse + gain * self.correct
+        p = np.exp(logits - logits.max())
+        return p / p.sum()
+
+
+def problem(rng: np.random.Generator, source: str, level: str) -> Problem:
+    numbers = [str(n) for n in rng.integers(0, 5, 4)]
+    target = str(rng.integers(0, 5))
+    if source.endswith("countdown"):
+        text = f"make mod5 {target} from {' '.join(numbers[: 2 + (level == 'c3')])}"
+    else:
+        text = f"value of mod5 ( {numbers[0]} + {numbers[1]} ) * {numbers[2]} - {numbers[3]}"
+    text += f" and {rng.integers(0, 10**6)}"
+    length = 5 if level in ("c2", "e2") else 11
+    responses = tuple(
+        tuple(str(w) for w in rng.choice(["1", "2", "3", "4", "+", "-", "*", "=", ";"], length + int(rng.integers(0, 4))))
+        for _ in range(12)
+    )
+    correct = np.arange(12) < rng.integers(1, 5)
+    logits = rng.normal(0, 1.3, 12) + correct * (LEVELS[source][level] + rng.normal(0, 0.9))
+    digest = blake2b(f"{source}{level}{text}".encode(), digest_size=16).hexdigest()
+    return Problem(source, level, digest, text, target, responses, correct, logits)
+
+
+def problems(size: Size, seed: int) -> list[Problem]:
+    rng = np.random.default_rng([size.seed, seed])
+    return [
+        problem(rng, source, level) for source, levels in LEVELS.items() for level in levels for _ in range(size.problems)
+    ]
+
+
+def rollout_rows(
+    rng: np.random.Generator, items: Iterable[Problem], n: int, run: str, step: int, collapse: float, gain: float, heat: float
+) -> list[dict[str, Any]]:
+    """`n` rollouts of every problem; `heat` is the mean token entropy, nats."""
+    rows = []
+    for item in items:
+        drawn = rng.choice(12, n, p=item.probabilities(collapse, gain))
+        for i, j in enumerate(drawn):
+            words = [*item.responses[j], "<eos>"]
+            entropy = np.clip(rng.gamma(0.35, heat / 0.35, len(words)), 0, 3).astype(np.float32)
+            right = bool(item.correct[j])
+            rows.append(
+                {
+                    "run_id": run, "model_id": run, "policy_step": step, "prompt_id": item.prompt_id,
+                    "data_source": item.source, "difficulty": item.level, "sample_index": i, "group_id": item.prompt_id,
+                    "prompt": [{"role": "user", "content": item.text}], "response": " ".join(words[:-1]),
+                    "response_ids": [ID[w] for w in words], "entropies": entropy.tolist(),
+                    "logprobs": (-entropy * rng.uniform(0.2, 1.6, len(words))).astype(np.float32).tolist(),
+                    "finish_reason": "stop" if rng.random() > 0.01 else "length", "n_prompt_tokens": len(item.text.split()),
+                    "n_response_tokens": len(words), "reward": float(right), "acc": right,
+                    "extracted_answer": item.answer if right else "1", "seed": 0,
+                    "canonical_answer": f"solution {j}" if right or j % 3 else None,
+                    "verifier": item.source, "verifier_version": "1",
+                    "verifier_status": "ok" if right else ("wrong" if j % 3 else "no_answer"),
+                    "sampling_json": json.dumps({"temperature": 1.0, "max_tokens": 28}), "advantage": 0.0,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def progress(run: str, seed: int, share: float) -> tuple[float, float, float]:
+    """(collapse, gain, mean token entropy) of a run after this share of its steps."""
+    collapse, gain = RUNS[run]
+    way = 1 - np.exp(-3 * share)
+    wobble = 1 + 0.04 * (-1) ** seed
+    return 1 + (collapse - 1) * way * wobble, gain * way, 0.34 / (1 + (collapse - 1) * 1.7 * way * wobble)
+
+
+def step_rows(rng: np.random.Generator, size: Size, run: str, seed: int, items: Sequence[Problem]) -> list[dict[str, Any]]:
+    rows = []
+    for step in range(size.steps):
+        collapse, gain, heat = progress(run, seed, step / size.steps)
+        p = np.array([(item.probabilities(collapse, gain) * item.correct).sum() for item in items])
+        drawn = rng.binomial(16, rng.choice(p, 32)) / 16
+        entropy = heat + rng.normal(0, 0.006)
+        rows.append(
+            {
+                "step": step, "reward": drawn.mean(), "pass@1": drawn.mean(),
+                "zero_variance_share": np.mean((drawn == 0) | (drawn == 1)), "token_entropy": entropy,
+                "answer_entropy": entropy * 4, "response_length": 11 + 6 * step / size.steps + rng.normal(0, 0.4),
+                "truncation_rate": max(0.0, rng.normal(0.006, 0.004)), "clip_fraction": max(0.0, rng.normal(0.003, 0.001)),
+                "grad_norm": 0.4 + rng.gamma(2, 0.06), "logprob_gap_mean": 1e-6 * rng.gamma(2),
+                "logprob_gap_p999": 1e-5 * rng.gamma(2), "kl_reference": 0.2 * step / size.steps,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def timings(root: Path, size: Size) -> None:
+    rng = np.random.default_rng(1)
+    rows = {"step": range(size.steps)} | {f"seconds_{p}": rng.gamma(9, 0.03, size.steps) for p in ("sample", "update")}
+    import polars as pl
+
+    pl.DataFrame(rows).write_parquet(root / "timings.parquet")
+
+
+def stamp(root: Path, artifact: str, params: dict[str, Any], seconds: float) -> None:
+    """What the stage runner leaves beside the tables."""
+    key = blake2b(artifact.encode(), digest_size=32).hexdigest()
+    spec = {"artifact": artifact, "stage": artifact.split("/")[0], "params": params, "code": {}, "inputs": {}}
+    receipt = {"key": key, "action": key[::-1], "spec": spec, "files": {}}
+    versions = {"python": "3.11.2", "torch": "2.13.0", "transformers": "5.23.0", "rlpipe": "0.1.0"}
+    machine = {"system": "Linux 6.1 x86_64", "cpu": "generic CPU", "cores": 2, "memory_bytes": 16 * 2**30, "gpus": []}
+    environment = {"versions": versions, "machine": machine, "seconds": seconds, "peak_rss": 571e6}
+    artifacts.write_json(root / "receipt.json", receipt)
+    artifacts.write_json(root / "environment.json", environment)
+
+
+def tokenizer(root: Path) -> None:
+    """A policy's folder as the report reads it: tokenizer and the header of its weights."""
+    root.mkdir(parents=True, exist_ok=True)
+    special = [{"id": i, "content": w, "special": True, "single_word": False, "lstrip": False, "rstrip": False,
+                "normalized": False} for i, w in enumerate(WORDS[:5])]  # fmt: skip
+    model = {"type": "WordLevel", "vocab": ID, "unk_token": "<unk>"}
+    core = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": special, "normalizer": None,
+            "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": None, "decoder": None, "model": model}  # fmt: skip
+    (root / "tokenizer.json").write_text(json.dumps(core))
+    header = {"embed": {"dtype": "F32", "shape": [346, 1000], "data_offsets": [0, 0]}, "__metadata__": {"format": "pt"}}
+    text = json.dumps(header).encode()
+    (root / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    (root / "config.json").write_text(json.dumps({"model_type": "qwen3", "hidden_size": 96, "num_hidden_layers": 3}))
+
+
+def params(size: Size) -> dict[str, Any]:
+    runs = {run: {"seeds": list(size.seeds), "methods": METHODS[run]} for run in size.runs}
+    if "grpo_low_lr" in runs:
+        runs["grpo_low_lr"]["train"] = {"learning_rate": 3e-4}
+    train = {"steps": size.steps, "prompts": 32, "rollouts": 16, "max_new_tokens": 28, "learning_rate": 5e-4, "temperature": 1.0}
+    report = {"baseline": "grpo", "control": "grpo_low_lr", "resamples": 1000, "sample_rollouts": 200}
+    return {"train": train, "runs": runs, "report": report, "evaluate": {"samples": size.samples, "temperature": 1.0}} | size.params
+
+
+def probe_rows(rng: np.random.Generator, size: Size, model: str, shift: float) -> list[dict[str, Any]]:
+    """Greedy, second, noise and two sampled responses to members and non-members; members are `shift` surer."""
+    rows = []
+    for i in range(2 * size.probes):
+        member = i % 2 == 0
+        heat = 0.25 * np.exp(rng.normal(0, 0.6) - shift * member)
+        for name, number in (("greedy", 0), ("critique", 0), ("noise", 0), ("sample", 0), ("sample", 1)):
+            entropy = np.clip(rng.gamma(0.6, heat / 0.6, 8), 0, 3)
+            rows.append(
+                {
+                    "model_id": model, "prompt_id": f"probe-{i:03d}", "label": member, "pass": name, "response": "1 + 2 = 3",
+                    "data_source": "rlpipe/countdown", "difficulty": "c3", "policy_step": size.steps, "sample_index": number,
+                    "response_ids": [5, 11, 6, 12, 7, 13, 8, 2], "logprobs": (-entropy * 0.7).tolist(),
+                    "entropies": entropy.tolist(), "means": (-entropy).tolist(), "variances": (entropy + 0.1).tolist(),
+                    "topk": len(WORDS), "truncated": False, "acc": bool(rng.random() < 0.3 + 0.2 * shift * member),
+                    "info_json": json.dumps({"role": "member" if member else "nonmember"}),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def overlap_rows() -> list[dict[str, Any]]:
+    """Pairs found between training and evaluation prompts, and a summary per benchmark and method."""
+    common = {"train_set": "train", "method_version": "1"}
+    pairs = [
+        {**common, "record_type": "pair", "method": "ngram", "decision": "template", "eval_set": "rlpipe/expression",
+         "train_id": "a" * 32, "eval_id": "b" * 32, "score": 0.62, "reason": "same template, other numbers"},
+    ]  # fmt: skip
+    summaries = [
+        {**common, "record_type": "summary", "method": method, "decision": "clean", "eval_set": source, "n": 12,
+         "score": 0.0, "train_count": 400, "reason": "no pair above the threshold"}
+        for source in LEVELS
+        for method in ("exact", "ngram", "minhash")
+    ]  # fmt: skip
+    return pairs + summaries
+
+
+def curate(root: Path, size: Size) -> None:
+    import polars as pl
+
+    root.mkdir(parents=True)
+    rows = []
+    for split, seed in (("demonstration", 5), ("train", 1), ("probe", 6), ("test", 2)):
+        for item in problems(size, seed):
+            text = [{"role": "user", "content": item.text}]
+            rows.append(
+                {
+                    "prompt_id": item.prompt_id, "norm_hash": item.prompt_id[:16], "data_source": item.source, "prompt": text,
+                    "reward_model": {"style": "rule", "ground_truth": item.answer}, "split": split, "difficulty": item.level,
+                    "extra_info": {"split": split, "index": "0"}, "metadata_json": "{}",
+                }
+            )  # fmt: skip
+    artifacts.write(root / "prompts.parquet", artifacts.PROMPTS, pl.DataFrame(rows).to_arrow())
+    rejected = [{"stage": "deduplicate", "reason": "exact duplicate", "data_source": "rlpipe/countdown", "row": "7"}]
+    artifacts.write(root / "rejected.parquet", artifacts.REJECTED, rejected)
+    stamp(root, "curate", {}, 6.0)
+
+
+def sft(root: Path, size: Size) -> None:
+    tokenizer(root / "policy")
+    rows = [{"step": s, "loss": 2.5 * np.exp(-s / 8) + 0.3, "learning_rate": 5e-3, "tokens": 1000} for s in range(30)]
+    artifacts.write(root / "metrics.parquet", artifacts.SFT_STEPS, rows)
+    stamp(root, "sft", {}, 96.0)
+
+
+def evaluation(root: Path, size: Size, name: str, run_id: str, collapse: float, gain: float, heat: float) -> None:
+    root.mkdir(parents=True)
+    rng = np.random.default_rng([size.seed, *name.encode()])
+    rows = rollout_rows(rng, problems(size, 2), size.samples, run_id, size.steps, collapse, gain, heat)
+    artifacts.write(root / "samples.parquet", artifacts.ROLLOUTS, rows)
+    artifacts.write(root / "metrics.parquet", artifacts.EVAL, [])
+    stamp(root, name, {}, 4.0)
+
+
+def training(root: Path, size: Size, run: str, seed: int) -> None:
+    tokenizer(root / "policy")
+    rng = np.random.default_rng([size.seed, seed, *run.encode()])
+    items = problems(size, 1)
+    artifacts.write(root / "metrics.parquet", artifacts.STEPS, step_rows(rng, size, run, seed, items))
+    rows: list[dict[str, Any]] = []
+    for step in range(size.steps):
+        chosen = [items[i] for i in rng.choice(len(items), 3, replace=False)]
+        rows += rollout_rows(rng, chosen, 4, f"{run}/seed-{seed}", step, *progress(run, seed, step / size.steps))
+    artifacts.write(root / "rollouts.parquet", artifacts.ROLLOUTS, rows)
+    timings(root, size)
+    stamp(root, f"train/{run}/seed-{seed}", {}, 105.0 + 10 * seed)
+
+
+def contamination(root: Path, size: Size, run: str, seed: int) -> None:
+    root.mkdir(parents=True)
+    rng = np.random.default_rng([size.seed, seed, 7, *run.encode()])
+    rows = probe_rows(rng, size, "sft", 0.0) + probe_rows(rng, size, f"{run}/seed-{seed}", 0.15)
+    artifacts.write(root / "probes.parquet", artifacts.PROBES, rows)
+    artifacts.write(root / "overlap.parquet", artifacts.CONTAMINATION, overlap_rows())
+    artifacts.write(root / "metrics.parquet", artifacts.EVAL, [])
+    stamp(root, f"contamination/{run}/seed-{seed}", {}, 9.0)
+
+
+def pipeline(root: Path, size: Size | None = None) -> dict[str, Path]:
+    """All artifacts under `root`, by name: what the report stage gets as inputs."""
+    size = size or Size()
+    inputs = {"curate": root / "curate", "sft": root / "sft", "evaluate/sft": root / "evaluate/sft"}
+    curate(inputs["curate"], size)
+    sft(inputs["sft"], size)
+    evaluation(inputs["evaluate/sft"], size, "evaluate/sft", "sft", 1.0, 0.0, 0.34)
+    for run in size.runs:
+        for seed in size.seeds:
+            tail = f"{run}/seed-{seed}"
+            inputs |= {f"{stage}/{tail}": root / stage / tail for stage in ("train", "evaluate")}
+            training(inputs[f"train/{tail}"], size, run, seed)
+            evaluation(inputs[f"evaluate/{tail}"], size, f"evaluate/{tail}", tail, *progress(run, seed, 1.0))
+            if size.contamination:
+                inputs[f"contamination/{tail}"] = root / "contamination" / tail
+                contamination(inputs[f"contamination/{tail}"], size, run, seed)
+    return inputs
