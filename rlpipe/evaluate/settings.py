@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
@@ -25,6 +27,9 @@ class EvaluateSettings(BaseModel):
     seed: int = Field(0, ge=0, description="seed of sampling and resampling; equal seeds give every run the same draws")
     batch_size: int = Field(512, ge=1, description="rollouts decoded at once; changes memory and speed, not results")
     threads: int = Field(1, ge=1, description="CPU threads of the model; part of the key, as sums depend on it")
+    interval: Literal["bootstrap_t", "bootstrap_problem", "t"] = Field(
+        "bootstrap_t", description="studentised or percentile bootstrap over prompts, or the t interval"
+    )
     bootstrap_draws: int = Field(10_000, ge=100, description="resamples of the prompts behind an interval (B)")
     flip_draws: int = Field(100_000, ge=1000, description="random sign flips of a paired test above 20 prompts")
     confidence: float = Field(0.95, gt=0.5, lt=1.0, description="coverage asked of every interval")
