@@ -53,7 +53,7 @@ def resampling_weights(n1: int, n0: int, draws: int, seed: int) -> tuple[Floats,
 
 
 def bootstrap(comparison: Floats, draws: int, confidence: float, seed: int) -> Interval:
-    """Percentile interval of the mean of `wins`, or of a difference of two; members and non-members are resampled apart.
+    """Percentile interval of the mean of `wins`, or of a difference of two; both classes are resampled apart.
 
     Equal seeds and sizes draw equal prompts, so intervals of several detectors, and differences of two policies on the
     same prompts, are comparable.

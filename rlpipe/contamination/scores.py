@@ -1,7 +1,7 @@
 """Detector scores of one prompt, from the token paths of its responses: pure functions of lists.
 
 A score that cannot be computed is NaN, and its prompt is left out of the metrics. All detectors look at the policy's
-own responses, never at the text of the prompt: reinforcement learning has no target text that could have been memorised.
+own responses, never at the text of the prompt: reinforcement learning has no target text to memorise.
 
 Source: Self-Critique, arXiv:2510.09259, sections 3 and 4, and the authors' repository RL-Data-Contamination.
 """
