@@ -21,4 +21,5 @@ class ReportSettings(BaseModel):
     smooth_steps: int = Field(10, ge=1, description="steps averaged for one point of a curve and of the entropy law")
     alpha: float = Field(0.05, gt=0, lt=1, description="level of the adjusted p-values and of the interval that a mark needs")
     resamples: int = Field(10_000, ge=100, description="bootstrap resamples for intervals the report computes itself")
+    flips: int = Field(100_000, ge=1000, description="random sign flips behind a p-value, above 20 prompts")
     seed: int = Field(0, ge=0, description="seed of those resamples and of the choice of sample rollouts")

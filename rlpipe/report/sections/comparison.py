@@ -1,0 +1,207 @@
+"""The runs compared: levels with intervals, paired differences with p-values, cost, and a verdict per run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from rlpipe.evaluate.intervals import Interval
+from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
+from rlpipe.report.charts import Colours, highlight, opacity, specification
+from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.markup import MINUS, count, interval, number, p_value, run_name, seconds
+from rlpipe.report.measures import Measure, Measured, as_row, decided
+from rlpipe.report.sections.provenance import measured as recorded
+from rlpipe.report.sections.verdicts import headline, verdicts
+
+ID, TITLE, SHORT = "comparison", "The runs compared", "The runs compared"
+
+
+def build(data: Data, measured: Measured) -> Section:
+    """Verdicts, levels, differences, and each seed apart."""
+    if not measured.policies:
+        return absent(ID, TITLE, "No evaluation is among the inputs of this report, so no runs can be compared.", SHORT)
+    blocks: list[Block] = []
+    if measured.runs:
+        blocks.append(Points(verdicts(measured), "verdicts"))
+    blocks.append(levels(data, measured))
+    if measured.pairs():
+        blocks += [figure(measured), differences(measured)]
+    else:
+        blocks.append(Prose("Only one policy was evaluated, so there is no difference to test.", "absent"))
+    if any(len(seeds) > 1 for seeds in measured.seeds.values()):
+        blocks.append(each_seed(data, measured))
+    elif measured.runs:
+        blocks.append(Prose("Every run has one seed, so how much a repetition would differ is not known.", "note"))
+    level = f"{100 * (1 - data.settings.alpha):g}\u202f%"
+    summary = (
+        f"{len(measured.prompts):,} prompts, {measured.n} rollouts of each; {level} intervals by resampling prompts, "
+        "differences prompt by prompt."
+    )
+    return Section(ID, TITLE, blocks, summary, SHORT)
+
+
+def levels(data: Data, measured: Measured) -> Table:
+    """A row per policy, a column per measure; the best is marked only where it surely is."""
+    best = {m.name: surely_best(measured, m) for m in measured.measures}
+    cost = {policy: training_seconds(data, policy) for policy in measured.policies}
+    rows, numbers = [], []
+    for policy in measured.policies:
+        found = {m.name: measured.level(policy, m) for m in measured.measures}
+        cells = [Cell(run_name(policy, data.colours.slots[policy]), _seeds(data, policy), sort=policy)]
+        cells += [_level(found[m.name], m, best[m.name] == policy) for m in measured.measures]
+        rows.append([*cells, _cost(cost, policy, measured.baseline)])
+        numbers += [{"run": policy, "measure": name, **as_row(value)} for name, value in found.items()]
+    columns = [Column("Policy", number=False), *(Column(m.label, m.hint) for m in measured.measures)]
+    columns.append(Column("Training time", "Wall time of one seed, mean over seeds, and how it compares to the baseline"))
+    return Table(
+        "levels",
+        columns,
+        rows,
+        "Means over prompts with intervals; a run\u2019s value is the mean of its seeds. A value is "
+        "<span class='marked'>marked</span> only where it is the highest of its column and the interval of its difference from "
+        "every other row excludes zero. Token entropy and length are not marked: more is not better by itself.",
+        pl.DataFrame(numbers),
+    )
+
+
+def surely_best(measured: Measured, measure: Measure) -> str | None:
+    """The policy with the highest value, if its difference from each other one has an interval above zero."""
+    if not measure.better or len(measured.policies) < 2:
+        return None
+    means = {policy: float(measured.values(policy, measure.name).mean()) for policy in measured.policies}
+    top = max(means, key=lambda policy: means[policy])
+    others = [policy for policy in measured.policies if policy != top]
+    gaps = np.stack([measured.values(top, measure.name) - measured.values(o, measure.name) for o in others], axis=1)
+    return top if all(decided(gap) > 0 for gap in measured.intervals(gaps, bounded=False)) else None
+
+
+def training_seconds(data: Data, policy: str) -> float | None:
+    """Wall time of the stage that made the policy, mean over its seeds; None where it was not recorded."""
+    found = [recorded(data.environment(name), "seconds", "wall_seconds") for name in data.names("train", policy)]
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _cost(cost: dict[str, float | None], policy: str, baseline: str | None) -> Cell:
+    value, reference = cost[policy], cost.get(baseline or "")
+    ratio = ""
+    if value is not None and reference and policy not in (WARM_UP, baseline):
+        ratio = f"{value / reference:.2f}\u00d7 {baseline}"
+    return Cell(seconds(value), ratio or ("supervised" if policy == WARM_UP else ""), sort=value if value is not None else "")
+
+
+def _seeds(data: Data, policy: str) -> str:
+    return "before training" if policy == WARM_UP else count(len(data.names("evaluate", policy)), "seed")
+
+
+def _level(found: Interval, measure: Measure, best: bool) -> Cell:
+    low, high = found.low, found.high
+    bounds = "" if low is None or high is None else f"{number(low, measure.digits)}\u2013{number(high, measure.digits)}"
+    return Cell(number(found.value, measure.digits), bounds, found.value, "mark" if best else "")
+
+
+def differences(measured: Measured) -> Table:
+    """Every run minus the warm-up, and every other run minus the baseline, with Holm-adjusted p-values."""
+    adjusted = measured.adjusted()
+    rows, numbers = [], []
+    for run, reference in measured.pairs():
+        slots = measured.data.colours.slots
+        cells = [Cell(f"{run_name(run, slots[run])} {MINUS} {reference}", sort=f"{reference} {run}")]
+        for measure in measured.measures:
+            found, p = measured.difference(run, reference, measure.name), adjusted[run, reference, measure.name]
+            bounds = interval(found.low, found.high, measure.digits, sign=True)
+            tone = "" if decided(found) else "dim"
+            cells.append(Cell(number(found.value, measure.digits, sign=True), f"{bounds}<br>p {_equals(p)}", found.value, tone))
+            numbers.append(
+                {"run": run, "minus": reference, "measure": measure.name, **as_row(found)}
+                | {"p": found.p, "p_holm": p, "test": found.test, "prompts": found.num_problems}
+            )
+        rows.append(cells)
+    columns = [Column("Difference", number=False), *(Column(m.label, m.hint) for m in measured.measures)]
+    return Table(
+        "differences",
+        columns,
+        rows,
+        f"Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s method for "
+        f"all {len(numbers)} comparisons of this table. In grey: the interval includes zero.",
+        pl.DataFrame(numbers),
+    )
+
+
+def _equals(p: float) -> str:
+    text = p_value(p)
+    return text if text.startswith("&lt;") else f"= {text}"
+
+
+def figure(measured: Measured) -> Figure:
+    """The differences that the verdicts rest on, as dots with intervals."""
+    shown = [*headline(measured, entropy=False), *headline(measured, entropy=True)[:1]]
+    rows = []
+    for run, reference in measured.pairs():
+        for m in shown:
+            found = measured.difference(run, reference, m.name)
+            rows.append({"run": run, "minus": reference, "measure": m.name, **as_row(found)})
+    references = list(dict.fromkeys(reference for _, reference in measured.pairs()))
+    charts, panels = [], []
+    for reference in references:
+        runs = [run for run, other in measured.pairs() if other == reference]
+        for m in shown:
+            charts.append(_dots(m, reference, runs, measured.data.colours))
+            panels.append(f"{m.label} <small>minus {reference}</small>")
+    return Figure(
+        "differences",
+        charts,
+        {"differences-figure": pl.DataFrame(rows)},
+        "What each run has over the warm-up, and over the baseline, with intervals. A bar that does not touch the line at zero "
+        "is a difference these prompts and rollouts can tell from none; other seeds may still differ.",
+        "Dots with intervals, one row per run; the line at zero means no difference",
+        panels,
+        columns=len(shown),
+        legend=False,
+    )
+
+
+def _dots(measure: Measure, reference: str, runs: Sequence[str], colours: Colours) -> dict[str, Any]:
+    base = alt.Chart(alt.NamedData("differences-figure")).transform_filter(
+        (alt.datum.measure == measure.name) & (alt.datum.minus == reference)
+    )
+    y = alt.Y("run:N", sort=list(runs), axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=110))
+    x = alt.X("value:Q", axis=alt.Axis(title=None, tickCount=4, format="+~g", grid=True))
+    tooltip = [
+        alt.Tooltip("run:N"),
+        *(alt.Tooltip(f"{f}:Q", title=t, format="+.3f") for f, t in (("value", "difference"), ("ci_lo", "from"), ("ci_hi", "to"))),
+    ]
+    zero = alt.Chart(alt.NamedData("differences-figure")).transform_aggregate(n="count()").transform_calculate(zero="0")
+    line = zero.mark_rule(color="var(--soft)", strokeWidth=1).encode(alt.X("zero:Q"))
+    bar = base.mark_rule(strokeWidth=2).encode(
+        alt.X("ci_lo:Q", axis=alt.Axis(title=None)), alt.X2("ci_hi:Q"), y, colours.color(), tooltip=tooltip, opacity=opacity()
+    )
+    dot = base.mark_point(filled=True, size=70, opacity=1).encode(x, y, colours.color(), tooltip=tooltip, opacity=opacity())
+    return specification(alt.layer(line, bar, dot).add_params(highlight()), 28 + 26 * len(runs))
+
+
+def each_seed(data: Data, measured: Measured) -> Table:
+    """Every seed apart: the spread that intervals over prompts do not cover."""
+    rows, numbers = [], []
+    for run in measured.runs:
+        for name, values in zip(data.names("evaluate", run), measured.seeds[run], strict=True):
+            seed = int(name.rpartition("-")[2])
+            means = {m.name: float(values[m.name].mean()) for m in measured.measures}
+            cells = [Cell(f"{run_name(run, data.colours.slots[run])} seed {seed}", sort=f"{run} {seed:05d}")]
+            rows.append(cells + [Cell(number(means[m.name], m.digits), sort=means[m.name]) for m in measured.measures])
+            numbers.append({"run": run, "seed": seed, **means})
+    return Table(
+        "seeds",
+        [Column("Seed", number=False), *(Column(m.label, m.hint) for m in measured.measures)],
+        rows,
+        "The spread between seeds of a run, which the intervals above do not cover.",
+        pl.DataFrame(numbers),
+        folded="Each seed apart",
+    )
+
+

@@ -1,0 +1,80 @@
+"""By task and level: where the gains and losses come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from rlpipe.report.blocks import Figure, Section, absent
+from rlpipe.report.charts import Colours, highlight, opacity, specification
+from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.measures import Measured
+
+ID, TITLE, SHORT = "levels", "By task and level", "By task and level"
+
+
+def build(data: Data, measured: Measured) -> Section:
+    """A row per task and level, a dot per policy: pass@1 and pass@k at the largest k."""
+    if not measured.runs:
+        return absent(ID, TITLE, "No trained policy was evaluated, so there is nothing to break down by task.", SHORT)
+    shown = [f"pass@{k}" for k in dict.fromkeys((1, measured.ks[-1]))]
+    rows = breakdown(measured, shown)
+    tasks = rows["task"].unique(maintain_order=True).to_list()
+    figure = Figure(
+        "levels",
+        [chart(measure, tasks, data.colours, i == 0) for i, measure in enumerate(shown)],
+        {"levels-by-task": rows},
+        "Each row is a task and level, with its number of prompts; the hollow grey dot is the warm-up, filled dots are runs, and a "
+        "bar is the interval. A run right of the hollow dot has gained there. Gains often come from a few levels, and a level can "
+        "lose while the mean gains; with few prompts in a row its interval is wide.",
+        "Dots by task and level, hollow for the warm-up and filled for runs",
+        shown,
+        columns=2,
+    )
+    return Section(ID, TITLE, [figure], short=SHORT)
+
+
+def breakdown(measured: Measured, shown: list[str]) -> pl.DataFrame:
+    """Mean and interval of each measure by task, level and policy; tasks with more than one prompt have intervals."""
+    prompts, rows = measured.prompts, []
+    groups = prompts.select("source", "level").unique().sort("source", "level")
+    for source, level in groups.iter_rows():
+        inside = ((prompts["source"] == source) & (prompts["level"] == level)).to_numpy()
+        task = f"{source.removeprefix('rlpipe/')} {level}".strip()
+        for policy in measured.policies:
+            values = np.stack([measured.values(policy, name)[inside] for name in shown], axis=1)
+            for name, found in zip(shown, measured.intervals(values), strict=True):
+                rows.append(
+                    {"task": f"{task} ({int(inside.sum())})", "run": policy, "measure": name, "value": found.value}
+                    | {"ci_lo": found.low, "ci_hi": found.high, "prompts": int(inside.sum())}
+                )
+    return pl.DataFrame(rows)
+
+
+def chart(measure: str, tasks: list[str], colours: Colours, labelled: bool) -> dict[str, Any]:
+    """One measure; rows of dots, set apart by policy."""
+    policies = list(colours.slots)
+    base = alt.Chart(alt.NamedData("levels-by-task")).transform_filter(alt.datum.measure == measure)
+    y = alt.Y("task:N", sort=tasks, axis=alt.Axis(title=None, grid=True, domain=False, ticks=False, labelLimit=150))
+    offset = alt.YOffset("run:N", sort=policies)
+    x = alt.X("value:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title=None, format="~g", grid=True, tickCount=5))
+    tooltip = [alt.Tooltip("task:N"), alt.Tooltip("run:N")]
+    tooltip += [alt.Tooltip(f"{f}:Q", title=t, format=".3f") for f, t in (("value", measure), ("ci_lo", "from"), ("ci_hi", "to"))]
+    bars = base.mark_rule(strokeWidth=1.5).encode(
+        alt.X("ci_lo:Q", axis=alt.Axis(title=None)), alt.X2("ci_hi:Q"), y, offset, colours.color(), opacity=opacity(0.55, 0.08)
+    )
+    hollow = (
+        base.transform_filter(alt.datum.run == WARM_UP)
+        .mark_point(filled=True, size=46, fill="var(--paper)", strokeWidth=1.8, opacity=1)
+        .encode(x, y, offset, alt.Stroke("run:N", scale=colours.color().scale, legend=None), tooltip=tooltip, opacity=opacity())
+    )
+    dots = (
+        base.transform_filter(alt.datum.run != WARM_UP)
+        .mark_point(filled=True, size=46, opacity=1)
+        .encode(x, y, offset, colours.color(), tooltip=tooltip, opacity=opacity())
+    )
+    row = 14 * len(policies) + 10
+    return specification(alt.layer(bars, hollow, dots).add_params(highlight()), min(row, 90) * len(tasks))
