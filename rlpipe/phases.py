@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rlpipe.recipe import Recipe, load
-from rlpipe.signatures import Entry, check_methods
-
-Stack = tuple[Sequence[Entry], float | None]
+from rlpipe.signatures import check_methods
 
 
 @dataclass(frozen=True)
@@ -19,35 +18,36 @@ class Phase:
     recipe: Recipe
 
 
-def check_phases(stacks: Sequence[Stack]) -> None:
-    """Pairs of methods and the share of the run at which they end; the last pair has None.
+def check_phases(phases: Sequence[Mapping[str, Any]]) -> None:
+    """A run as `[{methods, until}, ..., {methods}]`.
 
     Raises: ValueError naming the phase: `until` missing, not increasing, out of (0, 1) or on the last phase; and
     whatever is wrong with its methods.
     """
-    if not stacks:
+    if not phases:
         raise ValueError("a run has no methods; give `methods: [grpo]`")
     before = 0.0
-    for i, (methods, until) in enumerate(stacks):
-        where = f"phase {i}: " if len(stacks) > 1 else ""
-        if i == len(stacks) - 1 and until is not None:
+    for i, phase in enumerate(phases):
+        where = f"phase {i}: " if len(phases) > 1 else ""
+        until = phase.get("until")
+        if i == len(phases) - 1 and until is not None:
             raise ValueError(f"{where}the last phase ends with the run; leave out until: {until}")
-        if i < len(stacks) - 1 and (until is None or not before < until < 1):
+        if i < len(phases) - 1 and (until is None or not before < until < 1):
             raise ValueError(f"{where}until = {until} must be a share of the run, above {before:g} and below 1")
         before = until or 1.0
         try:
-            check_methods(methods)
+            check_methods(phase["methods"])
         except ValueError as error:
             raise ValueError(f"{where}{error}") from error
 
 
-def load_phases(stacks: Sequence[Stack]) -> tuple[Phase, ...]:
+def load_phases(phases: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
     """The recipe of every phase; phases that choose no curriculum share one, so that a new phase goes on in the pool.
 
     Raises: ValueError as `check_phases` does.
     """
-    check_phases(stacks)
-    loaded = [Phase(until or 1.0, load(methods)) for methods, until in stacks]
+    check_phases(phases)
+    loaded = [Phase(phase.get("until") or 1.0, load(phase["methods"])) for phase in phases]
     shared = [i for i, phase in enumerate(loaded) if phase.recipe.filled_by["curriculum"] == "default"]
     for i in shared[1:]:
         recipe = replace(loaded[i].recipe, curriculum=loaded[shared[0]].recipe.curriculum)

@@ -26,7 +26,7 @@ ORDERED = (
     "auxiliary_losses",
     "model_transforms",
 )
-NAMED = ("annotations", "signals")
+NAMED = ("annotations", "signals", "diagnostics")
 
 Slot = Callable[..., Any]
 
@@ -46,6 +46,7 @@ class Recipe:
     annotations: Mapping[str, Slot] = field(default_factory=dict)  # (batch, step) -> [B T]; boolean ones are logged
     token_weights: tuple[Slot, ...] = ()  # (batch, step) -> [B T], multiplied, policy loss only
     reduction: Slot | None = None  # (batch) -> [B T], all losses
+    diagnostics: Mapping[str, Slot] = field(default_factory=dict)  # (batch, step) -> [B] or [B T]; only logged
     # Gradient side: a micro-batch, stateless.
     signals: Mapping[str, Slot] = field(default_factory=dict)  # (logits [b T V], tokens [b T]) -> [b T]
     policy_loss: Slot | None = None  # (policy, batch, step) -> TokenLoss
@@ -114,6 +115,18 @@ class Recipe:
     def with_reference(self) -> Recipe:
         """Ask for the frozen reference policy: `batch.reference` is then filled."""
         return replace(self, needs_reference=True)
+
+    def diagnose(self, batch: Any, step: Any) -> dict[str, float]:
+        """What data-side parts have to say of the step: means over rollouts, or over response tokens; only logged.
+
+        Called once per step, after the advantage, with the whole batch.
+        """
+        found: dict[str, float] = {}
+        for name, part in self.diagnostics.items():
+            value = part(batch, step).double()
+            selected = value[batch.response_mask] if value.dim() > 1 else value
+            found[name] = float(selected.mean()) if selected.numel() else 0.0
+        return found
 
     def _single(self, name: str) -> None:
         if name not in ONE:

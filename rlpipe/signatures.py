@@ -61,7 +61,7 @@ def read_method(path: Path) -> Method:
     paper = re.search(r"arXiv:(\d{4}\.\d{4,5})", text)
     return Method(
         path.stem,
-        re.split(r"(?<=\.)\s", " ".join(text.split()))[0],
+        re.sub(r"\s*arXiv:\S+$", "", " ".join(text.split("\n\n")[0].split())),
         f"arXiv:{paper[1]}" if paper else "",
         {h.name: h for h in _keywords(function)},
         {verb: tuple(_slots(function, verb)) for verb in VERBS},

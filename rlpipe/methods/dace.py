@@ -37,7 +37,7 @@ def dace(
     tokens of KL(uniform || policy), or of the log-probability. standardise: divide by the group's deviation; in a group
     all right or all wrong that division cancels alpha_scale and gives certainty a full-sized advantage. std_floor:
     smallest deviation to divide by, in reward units, against the same.
-    Logs `certainty_only` (share of tokens in groups all right or all wrong, which certainty alone moves).
+    Logs `certainty_only` (share of rollouts in groups all right or all wrong, which certainty alone moves).
     Source: arXiv:2509.00125, reconstructed from its abstract and a third-party port (values: the port's).
     Differs: larger certainty means more certain, where the port says so but negates it; self-certainty
     (arXiv:2502.18581) at the sampling temperature is the default measure, the paper's is unknown; the sign is a hard
@@ -52,7 +52,7 @@ def dace(
             standardise=standardise,
             std_floor=std_floor,
         )
-    ).add(annotations={"certainty_only": partial(certainty_only, alpha_scale=alpha_scale, beta=beta)})
+    ).add(diagnostics={"certainty_only": partial(certainty_only, alpha_scale=alpha_scale, beta=beta)})
     return recipe.add(signals={"self_certainty": self_certainty}) if certainty == "self_certainty" else recipe
 
 
@@ -93,7 +93,7 @@ def certainty_shaped(
     return on_tokens(group_centred(reward, batch.group), mask)
 
 
-def certainty_only(batch: Batch, step: Step, *, alpha_scale: Scalar, beta: Scalar) -> Bool[Tensor, "B T"]:
-    """True on the tokens of groups all right or all wrong whose certainty is paid for."""
+def certainty_only(batch: Batch, step: Step, *, alpha_scale: Scalar, beta: Scalar) -> Bool[Tensor, " B"]:
+    """True for rollouts of groups all right or all wrong whose certainty is paid for."""
     paid = at(alpha_scale, step.index) * direction_of(batch.correct, batch.group, at(beta, step.index)) != 0
-    return batch.response_mask & (group_constant(batch.correct.double(), batch.group) & paid)[:, None]
+    return group_constant(batch.correct.double(), batch.group) & paid

@@ -40,7 +40,7 @@ def dapo(
     is full. overlong_penalty: largest penalty, in units of the paper's reward of +1 or -1, reached at `max_length`
     tokens and growing over the last `buffer`; give the run's `max_new_tokens` as max_length, or nothing is ever
     overlong.
-    Logs `clip_fraction`, `dual_clip_fraction`, `overlong` (share of tokens in penalised rollouts), and the trainer's
+    Logs `clip_fraction`, `dual_clip_fraction`, `overlong` (share of rollouts fined), and the trainer's
     refills.
     Source: arXiv:2503.14476: clip-higher eq. 10, dynamic sampling eq. 11, token mean eq. 12, overlong eq. 13; dual clip
     10 from its recipe in verl.
@@ -54,7 +54,7 @@ def dapo(
     )
     recipe = recipe.add(
         reward_shaping=partial(fine_overlong, penalty=overlong_penalty, max_length=max_length, buffer=buffer),
-        annotations={"overlong": partial(overlong, max_length=max_length, buffer=buffer)},
+        diagnostics={"overlong": partial(overlong, max_length=max_length, buffer=buffer)},
     )
     return recipe.add(group_filters=mixed) if dynamic_sampling else recipe
 
@@ -82,7 +82,6 @@ def fine_overlong(
     return shaped
 
 
-def overlong(batch: Batch, step: Step, *, max_length: int, buffer: int) -> Bool[Tensor, "B T"]:
-    """True on the tokens of rollouts long enough to be fined."""
-    mask = batch.response_mask
-    return mask & (mask.sum(-1, keepdim=True) > max_length - buffer)
+def overlong(batch: Batch, step: Step, *, max_length: int, buffer: int) -> Bool[Tensor, " B"]:
+    """True for rollouts long enough to be fined."""
+    return batch.response_mask.sum(-1) > max_length - buffer
