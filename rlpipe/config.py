@@ -1,0 +1,199 @@
+"""params.yaml as a whole: one section per stage, each defined where the stage lives. For the Snakefile, not for stages.
+
+`load` refuses what cannot work before anything runs; its messages name the file, the key, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rlpipe.config_errors import did_you_mean, numbers_read_as_text, readable
+from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
+from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.model_settings import ModelSettings
+from rlpipe.report.settings import ReportSettings
+from rlpipe.train.settings import RunSettings, TrainSettings
+from rlpipe.train.sft_settings import SftSettings
+
+HOME = Path(__file__).resolve().parents[1]
+STAGES = ("curate", "sft", "train", "evaluate", "contamination", "report")
+NAME = r"[a-z0-9][a-z0-9_-]*"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
+
+
+class ConfigError(ValueError):
+    """params.yaml cannot be used as it is. One line per problem: file, key, value, remedy."""
+
+
+class Params(BaseModel):
+    """Everything the user decides."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: str | None = Field(None, description="results go to results/<study> and logs to logs/<study>")
+    curate: CurateSettings
+    model: ModelSettings = Field(default_factory=lambda: ModelSettings.model_validate({}))
+    sft: SftSettings = Field(default_factory=lambda: SftSettings.model_validate({}))
+    train: TrainSettings = Field(default_factory=lambda: TrainSettings.model_validate({}))
+    runs: dict[str, RunSettings] = Field(min_length=1, description="named stacks of methods and their seeds")
+    evaluate: EvaluateSettings = Field(default_factory=lambda: EvaluateSettings.model_validate({}))
+    contamination: ContaminationSettings = Field(default_factory=lambda: ContaminationSettings.model_validate({}))
+    report: ReportSettings = Field(default_factory=lambda: ReportSettings.model_validate({}))
+
+    @property
+    def results(self) -> str:
+        """The results folder: a study has its own, so that it clobbers nothing."""
+        return f"results/{self.study}" if self.study else "results"
+
+    @property
+    def logs(self) -> str:
+        return f"logs/{self.study}" if self.study else "logs"
+
+    def train_settings(self, run: str) -> TrainSettings:
+        """The shared `train` section with a run's overrides."""
+        return self.runs[run].resolve(self.train)
+
+    def methods(self, run: str) -> list[str]:
+        """Names of the methods of a run, over all its phases, each once."""
+        entries = (entry for phase in self.runs[run].stacks() for entry in phase.methods)
+        names = (name for entry in entries for name in ([entry] if isinstance(entry, str) else entry))
+        return list(dict.fromkeys(names))
+
+    def families(self) -> list[str]:
+        """Modules of rlpipe.tasks the prompts come from or are verified by; loaded by name, hence declared in rules."""
+        found = set()
+        for source in self.curate.sources:
+            if isinstance(source, TaskSource):
+                found.add(source.task)
+            elif isinstance(source, FileSource):
+                owner, _, family = (source.data_source or "").partition("/")
+                found |= {family} if owner == "rlpipe" else {owner} & {"reasoning_gym"}
+            else:
+                found.add("reasoning_gym")
+        return sorted(found)
+
+    def files(self) -> list[str]:
+        """Source files of prompts, in order; their content is part of the key of `curate`."""
+        return [source.path for source in self.curate.sources if isinstance(source, FileSource)]
+
+
+def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOME) -> Params:
+    """The parameters as read from the file `where`, checked. `home` is the folder that holds `rlpipe/`.
+
+    Raises: ConfigError with every problem found.
+    """
+    problems = [*_unwritable(config), *numbers_read_as_text(config)]
+    if problems:
+        raise _error(where, problems)
+    try:
+        params = Params.model_validate(config)
+    except ValidationError as error:
+        raise _error(where, [readable(problem, config, Params) for problem in error.errors()]) from None
+    problems = [*_names(params), *_run_references(config), *_methods(params)]
+    problems += [*_sources(params, home), *_model(params)]
+    if problems:
+        raise _error(where, problems)
+    return params
+
+
+def _error(where: str, problems: Sequence[str]) -> ConfigError:
+    return ConfigError("\n".join(f"{where}: {problem}" for problem in problems))
+
+
+def _unwritable(config: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in config.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            yield f"{key}: holds a value that is no text, number, list or mapping (a date, perhaps?); put it in quotes"
+
+
+def _names(params: Params) -> Iterator[str]:
+    if params.study is not None and (not re.fullmatch(NAME, params.study) or params.study in STAGES):
+        yield f"study = {params.study}: use lower-case letters, digits, _ and -, and not the name of a stage"
+    for run, settings in params.runs.items():
+        if not re.fullmatch(NAME, run) or run == "sft":
+            yield f"runs.{run}: use lower-case letters, digits, _ and -; 'sft' is the name of the warm-up"
+        wrong = [seed for seed in settings.seeds if seed < 0 or settings.seeds.count(seed) > 1]
+        if wrong:
+            yield f"runs.{run}.seeds = {settings.seeds}: seeds are different whole numbers from 0 on"
+        try:
+            settings.resolve(params.train)
+        except ValidationError as error:
+            for problem in error.errors():
+                yield f"runs.{run}.train.{readable(problem, settings.train, TrainSettings)}"
+
+
+def _run_references(config: Mapping[str, Any]) -> Iterator[str]:
+    """Runs that other sections name on purpose; their defaults may name one that is not there."""
+    for section, key in (("evaluate", "baseline"), ("report", "baseline"), ("report", "control")):
+        run = (config.get(section) or {}).get(key)
+        if run is not None and run not in config["runs"]:
+            yield f"{section}.{key} = {run}: no such run{did_you_mean(str(run), list(config['runs']))}"
+
+
+def _methods(params: Params) -> Iterator[str]:
+    from rlpipe.signatures import check_methods
+
+    for run, settings in params.runs.items():
+        for i, phase in enumerate(settings.stacks()):
+            try:
+                check_methods(phase.methods)
+            except ValueError as error:
+                yield f"runs.{run}.{f'phases[{i}].' if settings.phases else ''}methods: {error}"
+
+
+def _sources(params: Params, home: Path) -> Iterator[str]:
+    """What can be known of sources without reading them: families, levels, files."""
+    from rlpipe.tasks.catalogue import families
+
+    for i, source in enumerate(params.curate.sources):
+        key = f"curate.sources[{i}]"
+        if isinstance(source, TaskSource):
+            if source.task not in families():
+                yield f"{key}.task = {source.task}: no such family{did_you_mean(source.task, families())}"
+                continue
+            levels = _levels(home / "rlpipe" / "tasks" / f"{source.task}.py")
+            for level in source.levels:
+                if levels and level not in levels:
+                    yield f"{key}.levels.{level}: {source.task} has no such level{did_you_mean(level, levels)}"
+        elif isinstance(source, FileSource):
+            owner, _, family = (source.data_source or "").partition("/")
+            if owner == "rlpipe" and family not in families():
+                yield f"{key}.data_source = {source.data_source}: no such family{did_you_mean(family, families())}"
+            if not Path(source.path).is_file() and not Path(f"{source.path}.dvc").is_file():
+                yield f"{key}.path = {source.path}: no such file, nor a pointer {source.path}.dvc to pull it by"
+
+
+def _levels(file: Path) -> list[str]:
+    """Keys of the dictionary LEVELS in a family's file, where they are written out; the family is not imported."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "LEVELS" for target in targets):
+                return [str(k.value) for k in node.value.keys if isinstance(k, ast.Constant)]
+    return []
+
+
+def _model(params: Params) -> Iterator[str]:
+    """A pretrained model given by a path; a name on the Hugging Face hub is left to the stage."""
+    path = params.model.path
+    if path is None:
+        return
+    folder = Path(path)
+    if not folder.is_dir():
+        if path.startswith((".", "/", "~")) or path.count("/") != 1:
+            yield f"model.path = {path}: no such directory; give one in Hugging Face layout, or a name like org/model"
+        return
+    if not (folder / "config.json").is_file():
+        yield f"model.path = {path}: holds no config.json; save the model with `save_pretrained`"
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        yield f"model.path = {path}: holds no tokenizer; save it there too, with `tokenizer.save_pretrained`"

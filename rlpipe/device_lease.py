@@ -1,0 +1,60 @@
+"""Which accelerator a job gets. Snakemake counts devices but does not number them, so a stage takes a lease on one.
+
+A lease is a file lock: the kernel drops it however the holder ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+_held: list[int] = []  # file descriptors, open until the process ends
+
+
+def visible() -> list[str]:
+    """Devices this process may use, as CUDA_VISIBLE_DEVICES lists them."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return [d.strip() for d in listed.split(",") if d.strip() not in ("", "-1")]
+    found = (re.fullmatch(r"nvidia(\d+)", file.name) for file in Path("/dev").glob("nvidia*"))
+    return sorted((match[1] for match in found if match), key=int)
+
+
+def lease(count: int) -> list[str]:
+    """Wait for `count` devices and show the process no others; on a machine without any, do nothing.
+
+    Returns: the devices. Raises: ValueError if there are fewer than `count`.
+    """
+    devices = visible()
+    if not devices or count < 1:
+        return []
+    if len(devices) < count:
+        raise ValueError(
+            f"{count} devices asked for, {len(devices)} here ({', '.join(devices)}): lower the rule's `gpu`"
+        )
+    while len(taken := _take(devices, count)) < count:
+        time.sleep(0.5)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+    return taken
+
+
+def _take(devices: list[str], count: int) -> list[str]:
+    """As many devices as are free, at most `count`; none are kept if there are fewer."""
+    taken: dict[str, int] = {}
+    for device in devices:
+        descriptor = os.open(Path(tempfile.gettempdir(), f"rlpipe-gpu-{device}"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken[device] = descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+        if len(taken) == count:
+            _held.extend(taken.values())
+            return list(taken)
+    for descriptor in taken.values():
+        os.close(descriptor)
+    return []

@@ -1,0 +1,77 @@
+# What the rules compute: parameters, wanted artifacts, modules loaded by name.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+HOME = Path(workflow.basedir)
+# Keys cover the code beside the Snakefile, so that code and no other has to run, here and in the jobs.
+sys.path.insert(0, str(HOME))
+shell.prefix(
+    f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={HOME} PYTHONHASHSEED=0; "
+)
+
+import rlpipe.config
+import rlpipe.plan
+from rlpipe.code_hash import Code
+from rlpipe.device_lease import visible
+from rlpipe.record import record
+
+PARAMS_FILE = ", ".join(map(str, workflow.overwrite_configfiles)) or "params.yaml"
+DEVICES = min(1, len(visible()))
+
+try:
+    settings = rlpipe.config.load(config, PARAMS_FILE, HOME)
+except rlpipe.config.ConfigError as error:
+    raise WorkflowError(str(error))
+
+
+def wanted(pattern):
+    """A flag per run and seed: `wanted("train/{run}/seed-{seed}")`."""
+    runs = settings.runs.items()
+    names = [pattern.format(run=r, seed=s) for r, run in runs for s in run.seeds]
+    return [f"{settings.results}/{name}.done" for name in names]
+
+
+def declared(wildcards):
+    """No input, but an error for a seed that params.yaml does not declare."""
+    seeds = settings.runs[wildcards.run].seeds
+    if wildcards.seed not in map(str, seeds):
+        raise ValueError(
+            f"seed {wildcards.seed} of run {wildcards.run} is not declared: add it to runs.{wildcards.run}.seeds in "
+            f"{PARAMS_FILE}, which has {seeds}"
+        )
+    return []
+
+
+def families(wildcards):
+    """The task families prompts come from and are verified by."""
+    return [f"rlpipe.tasks.{name}" for name in settings.families()]
+
+
+def methods_and_families(wildcards):
+    names = settings.methods(wildcards.run)
+    return [f"rlpipe.methods.{name}" for name in names] + families(wildcards)
+
+
+def train_threads(wildcards):
+    return settings.train_settings(wildcards.run).threads
+
+
+def page(wildcards):
+    """The finished page and its figures, for `snakemake --report`; nothing to wait for."""
+    base = Path(settings.results, "report")
+    files = [base / "report.html", *sorted(base.glob("figures/*.svg"))]
+    return [attach(str(file)) for file in files if file.is_file()]
+
+
+def attach(file):
+    figure = file.endswith(".svg")
+    return report(
+        file,
+        caption=str(HOME / f"workflow/report/{'figure' if figure else 'page'}.rst"),
+        category="Figures" if figure else "Report",
+        labels={"file": Path(file).name},
+    )

@@ -1,0 +1,21 @@
+rule contamination:
+    input:
+        declared,
+        "<results>/curate.done",
+        "<results>/sft.done",
+        "<results>/train/{run}/seed-{seed}.done",
+    output:
+        touch("<results>/contamination/{run}/seed-{seed}.done"),
+    log:
+        "<logs>/contamination/{run}/seed-{seed}.log",
+    threads: settings.contamination.threads
+    resources:
+        gpu=DEVICES,
+        mem_mb=1500,
+        runtime=240,
+    params:
+        uses=["contamination"],
+        code=families,
+        threads=settings.contamination.threads,
+    shell:
+        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"

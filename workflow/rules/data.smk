@@ -1,0 +1,20 @@
+rule curate:
+    input:
+        ancient(settings.files()),
+    output:
+        touch("<results>/curate.done"),
+    log:
+        "<logs>/curate.log",
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        uses=["curate"],
+        code=families,
+    shell:
+        "python -m rlpipe.stage {output} > {log} 2>&1"
+
+
+rule data:
+    input:
+        rules.curate.output,

@@ -1,0 +1,41 @@
+rule evaluate:
+    input:
+        declared,
+        "<results>/curate.done",
+        "<results>/train/{run}/seed-{seed}.done",
+    output:
+        touch("<results>/evaluate/{run}/seed-{seed}.done"),
+    log:
+        "<logs>/evaluate/{run}/seed-{seed}.log",
+    threads: settings.evaluate.threads
+    resources:
+        gpu=DEVICES,
+        mem_mb=1500,
+        runtime=240,
+    params:
+        uses=["evaluate"],
+        code=families,
+        threads=settings.evaluate.threads,
+    shell:
+        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+
+
+rule evaluate_sft:
+    input:
+        "<results>/curate.done",
+        "<results>/sft.done",
+    output:
+        touch("<results>/evaluate/sft.done"),
+    log:
+        "<logs>/evaluate/sft.log",
+    threads: settings.evaluate.threads
+    resources:
+        gpu=DEVICES,
+        mem_mb=1500,
+        runtime=240,
+    params:
+        uses=["evaluate"],
+        code=families,
+        threads=settings.evaluate.threads,
+    shell:
+        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
