@@ -67,8 +67,8 @@ def studentised_interval(
     """Studentised bootstrap over problems; for values in [0, 1] on the scale g = arcsin(sqrt(mean)).
 
     Of each resample t* = (g(mean*) - g(mean)) / (g'(mean*) se*); the bounds are g(mean) - t*-quantile x g'(mean) se,
-    mapped back. The variance behind se* is floored with one problem's worth of the sample's own, (M s*^2 + s^2) / (M + 1),
-    so that a resample of equal values does not send a bound to infinity.
+    mapped back. The variance behind se* has a floor of one problem's worth of the sample's own,
+    (M s*^2 + s^2) / (M + 1), so that a resample of equal values does not send a bound to infinity.
 
     Source: Efron & Tibshirani 1993, chapter 12 (bootstrap-t, with a variance-stabilising scale). Differs: the floor.
     """
