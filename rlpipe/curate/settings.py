@@ -99,7 +99,7 @@ class NearDuplicates(_Section):
     """Near duplicates within the training side and within the evaluation side, by MinHash with verified Jaccard."""
 
     enabled: bool = Field(
-        True, description="Look for them; prompts of task families are told apart by their key instead"
+        default=True, description="Look for them; prompts of task families are told apart by their key instead"
     )
     num_perm: int = Field(default=256, ge=16, description="MinHash permutations")
     candidates: float = Field(default=0.5, gt=0, lt=1, description="Jaccard similarity the MinHash index is tuned to")
@@ -115,7 +115,7 @@ class Decontamination(OverlapThresholds):
         default="drop", description="Training rows whose overlap is in the review range"
     )
     template: Literal["drop", "keep"] = Field(
-        "keep", description="Training rows that share the wording of a test row with other numbers"
+        default="keep", description="Training rows that share the wording of a test row with other numbers"
     )
 
 

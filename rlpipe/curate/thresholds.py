@@ -45,7 +45,11 @@ class OverlapThresholds(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _review_below_drop(self) -> OverlapThresholds:
+    def _consistent(self) -> OverlapThresholds:
+        if self.ngram < self.coverage_ngram:
+            raise ValueError(
+                f"ngram is {self.ngram}, below coverage_ngram {self.coverage_ngram}; it must be at least that"
+            )
         for name in ("coverage", "jaccard"):
             review, drop = getattr(self, f"{name}_review"), getattr(self, f"{name}_drop")
             if review > drop:

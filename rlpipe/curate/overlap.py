@@ -1,0 +1,112 @@
+"""Which training rows overlap with which evaluation rows: a table of pairs, and a summary per evaluation set.
+
+Any Parquet files will do, with millions of training rows: the evaluation side is held in memory, the training side
+streams by, and pairs go to disk as they are found.
+
+Stages, in the order in which they decide of a pair: exact (same words, or same key of a procedural problem), n-gram
+coverage, Jaccard on shingles, longest common subsequence for texts too short for either.
+Source: specification 2.4. Differs: pairs for the Jaccard rule come from an exact index of shingles, not from MinHash,
+which would find 93 % of those at the threshold; MinHash serves where both sides are large (`duplicates`). There is no
+embedding stage.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from rlpipe.curate.compare import Finding, Overlap, TrainText, compare, decide
+from rlpipe.curate.overlap_index import EvalIndex
+from rlpipe.curate.overlap_rows import summary_rows, write_rows
+from rlpipe.curate.texts import TextFile, batches
+from rlpipe.curate.thresholds import OverlapThresholds
+
+Span = tuple[int, int]  # first word and number of words, in the evaluation text
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A flagged pair. `evaluation` numbers a text of the index, which may stand in several evaluation rows."""
+
+    train_id: str
+    train_set: str
+    evaluation: int
+    overlap: Overlap
+    finding: Finding
+
+
+class Scan:
+    """One pass over training texts against an index; what it has counted is complete once `pairs` is exhausted."""
+
+    def __init__(self, index: EvalIndex):
+        self.index = index
+        self.num_train = 0
+        self.findings: dict[int, Counter[tuple[str, str]]] = {}
+        self._shared: dict[int, Counter[tuple[Span, ...]]] = {}
+        self._exact: Counter[int] = Counter()
+
+    def pairs(self, train: Iterable[pl.DataFrame]) -> Iterator[Pair]:
+        """Flagged pairs in the order of the training rows, then of the evaluation texts."""
+        for frame in train:
+            candidates = self.index.candidates(frame["text"], frame["key"].to_list())
+            self.num_train += len(frame)
+            yield from self._compared(frame, candidates.tolist())
+
+    def _compared(self, frame: pl.DataFrame, candidates: Sequence[Sequence[int]]) -> Iterator[Pair]:
+        last, text, train_set = -1, TrainText("", ""), ""
+        for row, evaluation in candidates:
+            if row != last:
+                identity, train_set, content, key = frame.row(row)
+                last, text = row, TrainText(identity, content, key)
+            overlap = compare(text, self.index.texts[evaluation])
+            self._count(evaluation, overlap)
+            finding = decide(overlap, self.index.thresholds)
+            if finding is not None:
+                self.findings.setdefault(evaluation, Counter())[finding.decision, finding.method] += 1
+                yield Pair(text.id, train_set, evaluation, overlap, finding)
+
+    def _count(self, evaluation: int, overlap: Overlap) -> None:
+        if overlap.runs:
+            spans = tuple(sorted({(run.evaluation, run.words) for run in overlap.runs}))
+            self._shared.setdefault(evaluation, Counter())[spans] += 1
+        self._exact[evaluation] += overlap.exact
+
+    def train_count(self, evaluation: int, span: Span | None) -> int | None:
+        """Number of training rows that hold these words of the evaluation text; of the whole text where span is None.
+
+        Every row that holds the span has a candidate pair, so the count is of all rows, flagged or not.
+        """
+        if span is None:
+            return self._exact[evaluation] or None
+        first, end = span[0], span[0] + span[1]
+        rows = self._shared.get(evaluation, Counter())
+        return sum(n for spans, n in rows.items() if any(a <= first and end <= a + w for a, w in spans))
+
+
+def index_of(frames: Iterable[pl.DataFrame], thresholds: OverlapThresholds | None = None) -> EvalIndex:
+    """The index of evaluation texts given as batches of `texts`; each value of `set` is an evaluation set."""
+    sets: dict[str, list[tuple[str, str, str | None]]] = {}
+    for frame in frames:
+        for identity, name, text, key in frame.iter_rows():
+            sets.setdefault(name, []).append((identity, text, key))
+    return EvalIndex(sets, thresholds)
+
+
+def overlap(
+    train: Sequence[TextFile], evaluation: Sequence[TextFile], out: Path, thresholds: OverlapThresholds | None = None
+) -> dict[str, dict[str, object]]:
+    """Write `out` (schema contamination/1): a row per flagged pair, and a row per evaluation set.
+
+    Returns: the summary by evaluation set: n_eval, n_clean, n_flagged by method and by decision.
+    Raises: ArtifactError for a file that cannot be read; ValueError if the evaluation files hold no row.
+    """
+    index = index_of((frame for file in evaluation for frame in batches(file)), thresholds)
+    if not index.texts:
+        raise ValueError(f"no evaluation rows in {[str(f.path) for f in evaluation]}: nothing to compare with")
+    scan = Scan(index)
+    write_rows(out, scan, scan.pairs(frame for file in train for frame in batches(file)))
+    return {row["eval_set"]: row["info"] for row in summary_rows(scan)}
