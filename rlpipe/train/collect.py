@@ -36,7 +36,9 @@ def collect(
     assert recipe.sampler is not None
     kept: list[Group] = []
     sampled: list[Group] = []
+    assert step.rollout is not None
     for refills in range(max_refills + 1):
+        step = replace(step, rollout=replace(step.rollout, round=refills))
         prompts = recipe.curriculum(pool, num_prompts - len(kept), step)
         groups = score(recipe.sampler(prompts, engine, step), recipe, errors)
         sampled += groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -55,6 +55,10 @@ class Metrics:
             "groups_kept": float(len(collected.kept)),
             "refills": float(collected.refills),
         }
+
+    def of_step(self, diagnostics: Mapping[str, float]) -> None:
+        """What the data side has to say of the step as a whole."""
+        self.values |= diagnostics
 
     def of_mini_batch(self, batch: Batch) -> None:
         """What the data side decided: shares of tokens chosen and of tokens whose policy loss was taken out."""

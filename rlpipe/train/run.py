@@ -73,7 +73,7 @@ def prepare(
 
     Raises: ModelError for an unusable policy; ValueError for methods that do not fit together.
     """
-    phases = load_phases([(s.methods, s.until) for s in stacks])
+    phases = load_phases([s.model_dump(exclude_none=True) for s in stacks])
     model, tokenizer = models.load_policy(policy)
     for phase in phases:
         for transform in phase.recipe.model_transforms:
@@ -100,7 +100,7 @@ def advance(
 ) -> tuple[dict[str, Any], Clock]:
     """One step, and a checkpoint where one is due."""
     rng = torch.Generator().manual_seed(draw_seed(run.seed, "step", run.step))
-    step = Step(index=run.step, total=settings.steps, rng=rng, plan=run.plan)
+    step = Step(index=run.step, total=settings.steps, rng=rng, rollout=run.plan)
     for group in run.trainer.optimizer.param_groups:
         group["lr"] = learning_rate(settings, run.step)
     recipe = recipe_at(run.phases, run.step, settings.steps)

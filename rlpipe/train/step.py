@@ -52,6 +52,7 @@ def train_step(
         )
     with clock("credit"), torch.no_grad():
         batch = assign_credit(batch, recipe, step)
+        metrics.of_step(recipe.diagnose(batch, step))
     with clock("update"):
         for number, mini in enumerate(mini_batches(batch, settings.mini_batches, step.rng)):
             with torch.no_grad():

@@ -1,0 +1,15 @@
+"""Stage sft: the warm-up policy."""
+
+from __future__ import annotations
+
+from rlpipe.model_settings import ModelSettings
+from rlpipe.stage import Context
+from rlpipe.train.sft import warm_up
+from rlpipe.train.sft_settings import SftSettings
+
+
+def main(ctx: Context) -> None:
+    """`policy/` and `metrics.parquet` from the demonstrations of `curate`."""
+    model = ModelSettings.model_validate(ctx.params["model"])
+    settings = SftSettings.model_validate(ctx.params["sft"])
+    warm_up(model, settings, ctx.inputs["curate"], ctx.out, ctx.scratch)
