@@ -27,6 +27,10 @@ class TrainText:
         return normalize.words(self.text)
 
     @cached_property
+    def terms(self) -> list[str]:
+        return normalize.terms(self.text)
+
+    @cached_property
     def tokens(self) -> list[str]:
         return normalize.tokens(self.text)
 
@@ -69,7 +73,7 @@ def compare(train: TrainText, evaluation: EvalText) -> Overlap:
     if evaluation.key is not None:
         return Overlap(exact=train.key == evaluation.key, same_numbers=True, same_operators=True)
     t = evaluation.thresholds
-    words = train.tokens if evaluation.view == "n2" else train.plain_words
+    words = train.terms if evaluation.view == "n2" else train.plain_words
     same_words = train.plain_words == evaluation.plain_words and bool(train.plain_words)
     shingles = frozenset(grams(words, evaluation.shingle))
     shared = () if evaluation.short else _evidence(runs(words, evaluation.places, t.coverage_ngram), evaluation)

@@ -38,7 +38,7 @@ class EvalText:
 
     @cached_property
     def words(self) -> list[str]:
-        return normalize.tokens(self.text) if self.view == "n2" else self.plain_words
+        return normalize.terms(self.text) if self.view == "n2" else self.plain_words
 
     @property
     def short(self) -> bool:

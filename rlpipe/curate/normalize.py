@@ -16,6 +16,7 @@ VERSION = "1"  # of the normalisation: recorded with every overlap, to be raised
 
 WORDS = re.compile(r"\w+")
 TOKENS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
+TERMS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\s\w.,;:?!'\"‘’“”]|_")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 # A hyphen or slash inside a compound ("three-year", "mid-2020", "and/or") joins words; elsewhere it computes.
 _OPERATOR = re.compile(r"[+*^=<>±×÷∙√∑∏∫≤≥≠≈]|%(?=\s*[\d(])|[-/](?!(?<=\w[-/])[^\W\d_]{2})(?!(?<=[^\W\d_]{2}[-/])\w)")
@@ -43,6 +44,14 @@ def words(text: str) -> list[str]:
 def tokens(text: str) -> list[str]:
     """N2: numbers, runs of letters, and every other symbol by itself."""
     return TOKENS.findall(folded(text))
+
+
+def terms(text: str) -> list[str]:
+    """N2 without the punctuation of sentences: what n-grams are made of where operators carry meaning.
+
+    Differs: specification 2.4 keeps all symbols, and then `. What's the total number of` is eight tokens of evidence.
+    """
+    return TERMS.findall(folded(text))
 
 
 def operators(text: str) -> tuple[str, ...]:

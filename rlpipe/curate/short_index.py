@@ -24,7 +24,7 @@ class ShortIndex:
         bags = bag_hashes(word_hashes(chosen, "numbers"))
         index, numbered = np.arange(len(chosen)), bags != 0
         self.bags = Postings(index[numbered], bags[numbered], most=len(chosen))
-        self.rare = Postings(*_rarest(word_hashes(chosen, "n2"), ~numbered, lcs_drop), most=len(chosen))
+        self.rare = Postings(*_rarest(word_hashes(chosen, "tokens"), ~numbered, lcs_drop), most=len(chosen))
 
     def candidates(self, texts: pl.Series, plain: WordHashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs (row, evaluation text) with the same numbers, or with none and a rare word in common.
@@ -36,7 +36,7 @@ class ShortIndex:
         found = [self.bags.find(rows, bags[rows])]
         if len(self.rare.keys):
             unnumbered = np.flatnonzero(bags == 0)
-            hashes = word_hashes(texts.gather(unnumbered), "n2")
+            hashes = word_hashes(texts.gather(unnumbered), "tokens")
             found.append(self.rare.find(unnumbered[hashes.row], hashes.word))
         rows, members = (np.concatenate(side) for side in zip(*found, strict=True))
         lengths = np.bincount(plain.row, minlength=len(texts))

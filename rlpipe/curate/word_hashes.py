@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from rlpipe.curate import normalize
 
-Kind = Literal["n1", "n2", "numbers"]
-PATTERN = {"n1": normalize.WORDS, "n2": normalize.TOKENS, "numbers": normalize.NUMBER}
+Kind = Literal["n1", "n2", "tokens", "numbers"]
+PATTERN = {"n1": normalize.WORDS, "n2": normalize.TERMS, "tokens": normalize.TOKENS, "numbers": normalize.NUMBER}
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 # Of these characters alone both regular-expression engines hold the same opinion, and folding is lower-casing.
 _PLAIN = r"^[\t-\r -~]*$"
@@ -33,7 +33,7 @@ class WordHashes:
 
 
 def word_hashes(texts: Sequence[str] | pl.Series, kind: Kind) -> WordHashes:
-    """The words of each text under N1 or N2, or its numbers.
+    """The words of each text under N1, its terms or all its tokens under N2, or its numbers.
 
     Plain ASCII texts, nearly all, are split by polars; the others by the definition itself.
     """
