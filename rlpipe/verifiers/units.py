@@ -67,7 +67,5 @@ def _table() -> dict[str, str]:
 
 
 UNITS = _table()
-MAGNITUDES = frozenset(
-    ("hundred", "thousand", "million", "billion", "trillion", "dozen", "half", "percent")
-    + ("hundreds", "thousands", "millions", "billions")
-)
+_MAGNITUDE = ("hundred", "thousand", "million", "billion", "trillion", "dozen")
+MAGNITUDES = frozenset((*_MAGNITUDE, *(word + "s" for word in _MAGNITUDE), "half", "percent"))
