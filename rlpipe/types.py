@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -196,6 +196,7 @@ class Step:
     rollout: RolloutPlan | None = None
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Generation. Only samplers (and evaluation) see it.
 
