@@ -102,8 +102,9 @@ def interval(
 ) -> list[Interval]:
     """An interval for the mean of every column of `values` `[M, C]`.
 
-    One problem: no interval. All problems at 0, or all at 1, of a bounded metric: Wilson's interval with M trials, as
-    resampling equal values shows no spread where there may be some. `bounded`: the values lie in [0, 1].
+    `bounded`: the values lie in [0, 1]. Equal values show no spread to resample, though there may be some: all
+    problems at 0, or all at 1, of a bounded metric have Wilson's interval with M trials; other equal values, or one
+    problem, have none.
 
     Raises: ValueError for a value that is not finite, or bounded values outside [0, 1].
     """
@@ -123,9 +124,11 @@ def interval(
         low, high = studentised_interval(v, confidence, draws, seed, bounded)
     found, errors = [], cluster_se(v)
     for i, x in enumerate(mean):
-        if bounded and np.ptp(v[:, i]) < 1e-12 and (x < 1e-9 or x > 1 - 1e-9):
+        if np.ptp(v[:, i]) < 1e-12 and bounded and (x < 1e-9 or x > 1 - 1e-9):
             bounds = wilson(len(v) if x > 0.5 else 0, len(v), confidence)
             found.append(Interval(float(x), 0.0, *bounds, "wilson"))
+        elif np.ptp(v[:, i]) < 1e-12:
+            found.append(Interval(float(x), 0.0, None, None, "none"))
         else:
             used = 0 if method == "t" else draws
             found.append(Interval(float(x), float(errors[i]), float(low[i]), float(high[i]), method, used))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from rlpipe.evaluate.intervals import Method, interval
+from rlpipe.evaluate.intervals import Interval, Method, interval, wilson
 
 Array = np.ndarray
 ENUMERATE_UP_TO = 20
@@ -39,13 +39,23 @@ def paired(
     draws: int = 10_000,
     flips: int = 100_000,
     seed: int = 0,
+    bounded: ArrayLike = False,
 ) -> list[Paired]:
     """What `b` has over `a`, problem by problem, for every column of `[M]` or `[M, C]` values.
+
+    `bounded` (one, or one per column): the values lie in [0, 1]. Where no problem differs, the share of problems that
+    may differ all the same is below Wilson's bound, and so is the mean difference; for unbounded values there is no
+    interval.
 
     Raises: ValueError for shapes that differ or a value that is not finite.
     """
     difference = _difference(a, b)
     found = interval(difference, method, confidence, draws, seed, bounded=False)
+    limited = np.broadcast_to(np.asarray(bounded), len(found))
+    if len(difference) > 1 and not difference.any(axis=0).all():
+        bound = wilson(0, len(difference), confidence)[1]
+        same = limited & ~difference.any(axis=0)
+        found = [Interval(0.0, 0.0, -bound, bound, "wilson") if same[i] else f for i, f in enumerate(found)]
     p, test = sign_flip(difference, flips, seed)
     return [
         Paired(f.value, f.se, f.low, f.high, f.method, float(p[i]), test, len(difference)) for i, f in enumerate(found)
