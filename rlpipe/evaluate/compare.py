@@ -164,6 +164,6 @@ def _differences(a: pl.DataFrame, b: pl.DataFrame, settings: EvaluateSettings) -
 
 def _by_seed(per_seed: Sequence[tuple[pl.DataFrame, pl.DataFrame]], m: Metric) -> dict[str, Any]:
     """The difference of each seed to the other run's mean, and their standard deviation."""
-    values = [float((b[m.label] - a[m.label]).mean() or 0.0) for a, b in per_seed if m.label in b.columns]  # type:
-    ignore[arg-type] return {"seed_values": values, "seed_sd": float(np.std(values, ddof=1)) if len(values) > 1 else
-    None}
+    pairs = [(a[m.label].to_numpy(), b[m.label].to_numpy()) for a, b in per_seed if m.label in b.columns]
+    values = [float(np.nanmean(b - a)) for a, b in pairs]
+    return {"seed_values": values, "seed_sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
