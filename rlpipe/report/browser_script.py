@@ -22,7 +22,8 @@ BROWSER_SCRIPT = r"""
   const label = p => data.prompts[p].task + (data.prompts[p].level ? " \u00b7 " + data.prompts[p].level : "");
 
   function level(h) { let i = 0; while (i < data.bins.length && h >= data.bins[i]) i++; return i; }
-  function tokenSpans(r, line) {
+  const line = $("token"), hint = line.textContent;
+  function tokenSpans(r) {
     const box = document.createElement("div");
     box.className = "tokens"; box.tabIndex = 0; box.setAttribute("role", "group");
     box.setAttribute("aria-label", "Response, token by token; arrow keys move through it");
@@ -34,7 +35,7 @@ BROWSER_SCRIPT = r"""
     if (r.cut) { const more = document.createElement("em"); more.textContent = " \u2026 " + r.cut + " more tokens"; box.append(more); }
     let at = -1;
     function say(i) {
-      if (at >= 0) spans[at].classList.remove("on");
+      root.querySelectorAll(".tokens .on").forEach(s => s.classList.remove("on"));
       at = i; spans[i].classList.add("on");
       const p = r.l ? "probability " + Math.exp(r.l[i]).toFixed(3) + ", log " + minus(r.l[i].toFixed(3)) + ", " : "";
       line.textContent = "token " + (i + 1) + " of " + (r.t.length + (r.cut || 0)) + " \u201c" + data.vocabulary[r.t[i]].trim() + "\u201d: "
@@ -50,20 +51,20 @@ BROWSER_SCRIPT = r"""
   }
   function fact(line, text, kind) { const s = document.createElement(kind ? "b" : "span"); s.textContent = text; if (kind) s.className = kind; line.append(s); }
   function item(r) {
-    const li = document.createElement("li"), facts = document.createElement("div"), line = document.createElement("div");
-    facts.className = "facts-line"; line.className = "token-line"; line.setAttribute("aria-live", "polite");
+    const li = document.createElement("li"), facts = document.createElement("div");
+    facts.className = "facts-line";
     fact(facts, r.ok ? "\u2713 correct" : "\u2717 " + (r.status === "ok" || !r.status ? "wrong" : r.status.replace("_", " ")), r.ok ? "right" : "wrong");
     fact(facts, "reward " + minus(Number(r.reward.toFixed(3))));
     if (r.answer) fact(facts, "answer " + r.answer);
     fact(facts, (r.t.length + (r.cut || 0)) + " tokens" + (r.finish === "length" ? ", cut off" : ""));
     fact(facts, "mean entropy " + (r.t.length ? (r.h.reduce((a, b) => a + b, 0) / r.t.length).toFixed(3) : "\u2013") + " nats");
     fact(facts, "sample " + r.i);
-    li.append(facts, tokenSpans(r, line), line);
+    li.append(facts, tokenSpans(r));
     return li;
   }
   function showPrompt() {
     const group = groups().find(g => String(g.prompt) === prompt.value), list = $("rollouts");
-    list.replaceChildren();
+    list.replaceChildren(); line.textContent = hint;
     if (!group) return;
     const p = data.prompts[group.prompt];
     $("text").textContent = p.text;

@@ -49,11 +49,17 @@ class Colours:
         self.slots = {before: BEFORE} | {run: slot(i) for i, run in enumerate(runs)}
         self.dashes = {before: [4, 3]} | {run: dash(i) for i, run in enumerate(runs)}
 
-    def color(self, field: str = "run", **condition: Any) -> alt.Color:
+    def color(self, field: str = "run") -> alt.Color:
         """A run's colour; no legend, as the page has one."""
+        return alt.Color(f"{field}:N", scale=self._scale(), legend=None)
+
+    def stroke(self, field: str = "run") -> alt.Stroke:
+        """The same for the outline of a hollow mark."""
+        return alt.Stroke(f"{field}:N", scale=self._scale(), legend=None)
+
+    def _scale(self) -> alt.Scale:
         domain = list(self.slots)
-        scale = alt.Scale(domain=domain, range=[css(self.slots[name]) for name in domain])
-        return alt.Color(f"{field}:N", scale=scale, legend=None, **condition)
+        return alt.Scale(domain=domain, range=[css(self.slots[name]) for name in domain])
 
     def stroke_dash(self, field: str = "run") -> alt.StrokeDash:
         domain = list(self.dashes)
@@ -75,7 +81,7 @@ def powers_axis(values: Sequence[int], title: str = "k, number of rollouts (log 
     """An axis of k in powers of two."""
     return alt.X(
         "k:Q",
-        scale=alt.Scale(type="log", base=2, nice=False),
+        scale=alt.Scale(type="log", base=2, nice=False, domain=[values[0], max(values[-1], 2)]),
         axis=alt.Axis(values=list(values), title=title, format="d"),
     )
 
@@ -92,7 +98,9 @@ def specification(chart: Any, height: int = 220) -> dict[str, Any]:
     return spec
 
 
-def standalone(spec: Mapping[str, Any], datasets: Mapping[str, list[dict[str, Any]]], width: int = 420) -> dict[str, Any]:
+def standalone(
+    spec: Mapping[str, Any], datasets: Mapping[str, list[dict[str, Any]]], width: int = 420
+) -> dict[str, Any]:
     """The chart with its data, its look and fixed colours, for a drawing outside the page."""
     whole = {**spec, "datasets": dict(datasets), "width": width, "config": CONFIG, "background": css("paper")}
     whole["config"] = {key: value for key, value in CONFIG.items() if key != "background"}

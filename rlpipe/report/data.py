@@ -16,24 +16,12 @@ from typing import Any
 import polars as pl
 
 from rlpipe import artifacts
+from rlpipe.evaluate.problems import problem_table, read_samples
 from rlpipe.report.charts import Colours
 from rlpipe.report.settings import ReportSettings
 
 WARM_UP = "warm-up"
 RUN = re.compile(r"^(train|evaluate|contamination)/(?P<run>[^/]+)/seed-(?P<seed>\d+)$")
-SAMPLE_COLUMNS = (
-    "prompt_id",
-    "data_source",
-    "difficulty",
-    "sample_index",
-    "acc",
-    "canonical_answer",
-    "verifier_status",
-    "finish_reason",
-    "n_response_tokens",
-    "reward",
-    "entropies",
-)
 
 
 class Data:
@@ -48,15 +36,18 @@ class Data:
 
     @cached_property
     def seeds(self) -> dict[str, list[int]]:
-        """Seeds by run; the baseline first, the others as params.yaml lists them, then by name."""
+        """Seeds by run; the baseline first, then the control, then the others as params.yaml lists them, or by name."""
         found: dict[str, set[int]] = {}
         for name in self.inputs:
             if match := RUN.match(name):
                 found.setdefault(match["run"], set()).add(int(match["seed"]))
         listed = list(self.params.get("runs", {}))
 
-        def place(run: str) -> tuple[bool, int, str]:
-            return run != self.settings.baseline, listed.index(run) if run in listed else len(listed), run
+        named = [self.settings.baseline, self.settings.control]
+
+        def place(run: str) -> tuple[int, int, str]:
+            first = named.index(run) if run in named else len(named)
+            return first, listed.index(run) if run in listed else len(listed), run
 
         return {run: sorted(found[run]) for run in sorted(found, key=place)}
 
@@ -94,7 +85,9 @@ class Data:
 
     # Tables
 
-    def table(self, name: str, file: str, schema: artifacts.Schema, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def table(
+        self, name: str, file: str, schema: artifacts.Schema, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """A table of an artifact, empty where the file is absent; read once.
 
         Raises: ArtifactError if the file is there and is not of this schema.
@@ -108,14 +101,12 @@ class Data:
                 self._tables[key] = artifacts.read(path, schema, columns)
         return self._tables[key]  # type: ignore[no-any-return]
 
-    def samples(self, name: str) -> pl.DataFrame:
-        """The evaluation's rollouts without their text, with `entropy`, the mean over tokens, nats."""
-        key = (name, "samples")
+    def problems(self, name: str) -> pl.DataFrame:
+        """A row per prompt of an evaluation with a column per metric, from its rollouts; empty where there are none."""
+        key = (name, "problems")
         if key not in self._tables:
-            frame = self.table(name, "samples.parquet", artifacts.ROLLOUTS, SAMPLE_COLUMNS)
-            self._tables.pop((name, "samples.parquet", SAMPLE_COLUMNS))
-            entropy = pl.col("entropies").list.mean().cast(pl.Float64).alias("entropy")
-            self._tables[key] = frame.with_columns(entropy).drop("entropies").sort("prompt_id", "sample_index")
+            path = self.path(name, "samples.parquet")
+            self._tables[key] = problem_table(read_samples(path), seed=self.settings.seed) if path else pl.DataFrame()
         return self._tables[key]  # type: ignore[no-any-return]
 
     def steps(self, run: str) -> pl.DataFrame:
@@ -144,20 +135,38 @@ class Data:
         """Versions, machine, wall time and memory of the run that made an artifact; empty where it has none."""
         return self._json(name, "environment.json")
 
+    def wall_seconds(self, name: str) -> float | None:
+        """Wall time of the stage; of a run that was resumed, the seconds its steps took, which every checkpoint keeps."""
+        environment = self.environment(name)
+        path = self.path(name, "timings.parquet") if environment.get("resumed") else None
+        if path is not None:
+            frame = artifacts.read(path, artifacts.TIMINGS)
+            phases = [column for column in frame.columns if column.startswith("seconds_")]
+            return float(frame.select(pl.sum_horizontal(phases).sum()).item())
+        spent = environment.get("wall_seconds")
+        return float(spent) if isinstance(spent, int | float) else None
+
     def _json(self, name: str, file: str) -> dict[str, Any]:
         path = self.path(name, file)
         value = json.loads(path.read_text(encoding="utf-8")) if path else {}
         return value if isinstance(value, dict) else {}
 
-    def section(self, name: str) -> dict[str, Any]:
-        """A section of params.yaml: as given to the report, else as an artifact's receipt has it."""
+    def section(self, name: str, artifact: str | None = None) -> dict[str, Any]:
+        """A section of params.yaml: as given to the report, else as the receipt of an artifact (or any) has it."""
         if name in self.params:
             return dict(self.params[name] or {})
-        for artifact in self.inputs:
-            spec = self.receipt(artifact).get("spec", {})
+        for candidate in [artifact] if artifact else sorted(self.inputs):
+            spec = self.receipt(candidate).get("spec", {})
             params = spec.get("params", {}) if isinstance(spec, dict) else {}
             if isinstance(params, dict) and isinstance(params.get(name), dict):
                 return dict(params[name])
+        return {}
+
+    def run_settings(self, run: str) -> dict[str, Any]:
+        """A run's entry under `runs`: methods or phases, and what it overrides of `train`."""
+        for name in self.names("train", run):
+            if found := self.section("runs", name).get(run):
+                return dict(found)
         return {}
 
     def num_parameters(self) -> int | None:

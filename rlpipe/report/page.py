@@ -74,9 +74,7 @@ def _json(value: Any) -> Any:
 
 def _contents(sections: Sequence[Section]) -> str:
     items = "".join(f'<li><a href="#{s.id}">{escape(s.short or s.title)}</a></li>' for s in sections)
-    return (
-        f'<nav class="contents" aria-label="Contents"><details open><summary>Contents</summary><ol>{items}</ol></details></nav>'
-    )
+    return f'<nav class="contents" aria-label="Contents"><details open><summary>Contents</summary><ol>{items}</ol></details></nav>'
 
 
 class Collected:

@@ -11,15 +11,22 @@ class ReportSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str = Field("Reinforcement learning from verifiable rewards", min_length=1, description="title of the page")
-    baseline: str = Field("grpo", description="run that every other run is compared with; the first run if it is absent")
-    control: str | None = Field(
-        None, description="run that a method has to beat to be worth its trouble, such as the baseline at a lower learning rate"
+    baseline: str = Field(
+        "grpo", description="run that every other run is compared with; the first run if it is absent"
     )
-    sample_rollouts: int = Field(320, ge=0, le=5000, description="rollouts shown in the browser of samples, over all policies")
+    control: str | None = Field(
+        None,
+        description="run that a method has to beat to be worth its trouble, such as the baseline at a lower learning rate",
+    )
+    sample_rollouts: int = Field(
+        320, ge=0, le=5000, description="rollouts shown in the browser of samples, over all policies"
+    )
     rollouts_per_prompt: int = Field(4, ge=1, le=64, description="rollouts shown of one prompt under one policy")
     browser_steps: int = Field(3, ge=0, description="training steps shown in the browser per seed, evenly spaced")
     smooth_steps: int = Field(10, ge=1, description="steps averaged for one point of a curve and of the entropy law")
-    alpha: float = Field(0.05, gt=0, lt=1, description="level of the adjusted p-values and of the interval that a mark needs")
+    alpha: float = Field(
+        0.05, gt=0, lt=1, description="level of the adjusted p-values and of the interval that a mark needs"
+    )
     resamples: int = Field(10_000, ge=100, description="bootstrap resamples for intervals the report computes itself")
     flips: int = Field(100_000, ge=1000, description="random sign flips behind a p-value, above 20 prompts")
     seed: int = Field(0, ge=0, description="seed of those resamples and of the choice of sample rollouts")

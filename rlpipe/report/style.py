@@ -11,14 +11,15 @@ from rlpipe.report.palette import DARK, LIGHT, declarations
 _RULES = """
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth;scroll-padding-top:1.5rem}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 FONT;font-feature-settings:"cv05","ss03"}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 FONT;font-variant-ligatures:no-contextual}
 a{color:var(--accent);text-decoration-thickness:1px;text-underline-offset:2px}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:2px}
 .skip{position:absolute;left:-999px}
 .skip:focus{left:1rem;top:1rem;background:var(--paper);padding:.5rem 1rem;z-index:9}
 .layout{max-width:78rem;margin:0 auto;padding:0 1.25rem 5rem}
 main{min-width:0}
-header.top{padding:3.5rem 0 1.5rem;max-width:46rem}
+header.top{padding:3.5rem 0 1rem}
+h1{max-width:46rem;text-wrap:balance}
 h1{font-size:clamp(1.7rem,1.1rem + 2.4vw,2.5rem);line-height:1.15;letter-spacing:-.022em;font-weight:650;margin:0 0 1rem}
 h2{font-size:1.4rem;line-height:1.25;letter-spacing:-.014em;font-weight:650;margin:0 0 .5rem}
 h3{font-size:1.02rem;font-weight:650;margin:2.25rem 0 .5rem}
@@ -32,11 +33,13 @@ p,ul.points{max-width:44rem;margin:.6rem 0}
 ul.points{padding-left:1.1rem}
 ul.points li{margin:.45rem 0}
 ul.verdicts{list-style:none;padding:0}
+ul.verdicts li b{font-weight:600}
+ul.verdicts .more{color:var(--soft);font-size:.94rem}
 ul.verdicts li{padding:.15rem 0 .15rem .9rem;border-left:3px solid var(--c,var(--rule));margin:.8rem 0}
 .run{white-space:nowrap;font-weight:550}
 .run::before{content:"";display:inline-block;width:.62em;height:.62em;border-radius:50%;background:var(--c);margin-right:.4em}
 code,.mono{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace;font-size:.88em}
-dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:1px;background:var(--rule);
+dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.4rem,1fr));gap:1px;background:var(--rule);
 border:1px solid var(--rule);border-radius:8px;overflow:hidden;margin:1.75rem 0 .5rem;max-width:none}
 dl.facts div{background:var(--paper);padding:.7rem .9rem}
 dl.facts dt{font-size:.78rem;color:var(--soft)}
@@ -76,19 +79,19 @@ cursor:pointer;display:flex;align-items:center;gap:.45rem;line-height:1.5}
 .scroll{overflow-x:auto;margin:1.25rem 0 1.75rem;-webkit-overflow-scrolling:touch}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums lining-nums;line-height:1.35;min-width:min(100%,32rem)}
 caption{caption-side:top;padding-bottom:.6rem}
-thead th{font-weight:600;color:var(--soft);font-size:.8rem;text-align:left;vertical-align:bottom;border-bottom:1px solid var(--soft);white-space:nowrap}
-th,td{padding:.42rem .8rem;text-align:left;vertical-align:top}
+thead th{font-weight:600;color:var(--soft);font-size:.8rem;line-height:1.25;text-align:left;vertical-align:bottom;border-bottom:1px solid var(--soft)}
+th,td{padding:.42rem .6rem;text-align:left;vertical-align:top}
 th.n,td.n{text-align:right;white-space:nowrap}
-tbody th{font-weight:450;text-align:left;background:var(--paper)}
+tbody th{white-space:nowrap;font-weight:450;text-align:left;background:var(--paper)}
 tbody tr{border-bottom:1px solid var(--rule)}
 th:first-child,td:first-child{padding-left:0;position:sticky;left:0;background:var(--paper);z-index:1}
-td small,tbody th small{display:block;color:var(--soft);font-size:.76rem;font-weight:400}
+td small,tbody th small{display:block;letter-spacing:-.005em;color:var(--soft);font-size:.76rem;font-weight:400}
 td.mark{font-weight:650}
-td.mark span{background:var(--mark);border-radius:3px;padding:.05rem .3rem;margin-right:-.3rem}
+td.mark span,.marked{background:var(--mark);border-radius:3px;padding:.05rem .3rem;margin-right:-.3rem}
 td.up{color:var(--good)}td.down{color:var(--bad)}td.dim{color:var(--soft)}
 thead button{all:unset;cursor:pointer;font-weight:600;border-radius:2px}
 thead button:focus-visible{outline:2px solid var(--accent)}
-thead th[aria-sort] button::after{content:" \\2195";color:var(--faint);font-weight:400}
+thead th[aria-sort] button::after{content:" \\2195";color:var(--faint);font-weight:400;font-size:.85em}
 thead th[aria-sort=ascending] button::after{content:" \\2191";color:var(--ink)}
 thead th[aria-sort=descending] button::after{content:" \\2193";color:var(--ink)}
 abbr{text-decoration:none;border-bottom:1px dotted var(--faint);cursor:help}
@@ -156,7 +159,8 @@ border-radius:5px;padding:.3rem .5rem;max-width:100%}
 .tokens span.on{outline:2px solid var(--accent);outline-offset:0}
 .tokens .h5{color:var(--h5-ink)}.tokens .h6{color:var(--h6-ink)}
 .tokens .special{color:var(--soft);font-size:.85em}
-.token-line{font-size:.78rem;color:var(--soft);min-height:1.3em;font-variant-numeric:tabular-nums}
+.heat{position:sticky;top:0;background:var(--paper);z-index:2}
+.token-line{flex-basis:100%;color:var(--ink);min-height:1.5em;font-variant-numeric:tabular-nums}
 """
 
 

@@ -68,7 +68,9 @@ def problem(rng: np.random.Generator, source: str, level: str) -> Problem:
     text += f" and {rng.integers(0, 10**6)}"
     length = 5 if level in ("c2", "e2") else 11
     responses = tuple(
-        tuple(str(w) for w in rng.choice(["1", "2", "3", "4", "+", "-", "*", "=", ";"], length + int(rng.integers(0, 4))))
+        tuple(
+            str(w) for w in rng.choice(["1", "2", "3", "4", "+", "-", "*", "=", ";"], length + int(rng.integers(0, 4)))
+        )
         for _ in range(12)
     )
     correct = np.arange(12) < rng.integers(1, 5)
@@ -80,12 +82,22 @@ def problem(rng: np.random.Generator, source: str, level: str) -> Problem:
 def problems(size: Size, seed: int) -> list[Problem]:
     rng = np.random.default_rng([size.seed, seed])
     return [
-        problem(rng, source, level) for source, levels in LEVELS.items() for level in levels for _ in range(size.problems)
+        problem(rng, source, level)
+        for source, levels in LEVELS.items()
+        for level in levels
+        for _ in range(size.problems)
     ]
 
 
 def rollout_rows(
-    rng: np.random.Generator, items: Iterable[Problem], n: int, run: str, step: int, collapse: float, gain: float, heat: float
+    rng: np.random.Generator,
+    items: Iterable[Problem],
+    n: int,
+    run: str,
+    step: int,
+    collapse: float,
+    gain: float,
+    heat: float,
 ) -> list[dict[str, Any]]:
     """`n` rollouts of every problem; `heat` is the mean token entropy, nats."""
     rows = []
@@ -122,7 +134,9 @@ def progress(run: str, seed: int, share: float) -> tuple[float, float, float]:
     return 1 + (collapse - 1) * way * wobble, gain * way, 0.34 / (1 + (collapse - 1) * 1.7 * way * wobble)
 
 
-def step_rows(rng: np.random.Generator, size: Size, run: str, seed: int, items: Sequence[Problem]) -> list[dict[str, Any]]:
+def step_rows(
+    rng: np.random.Generator, size: Size, run: str, seed: int, items: Sequence[Problem]
+) -> list[dict[str, Any]]:
     rows = []
     for step in range(size.steps):
         collapse, gain, heat = progress(run, seed, step / size.steps)
@@ -143,11 +157,9 @@ def step_rows(rng: np.random.Generator, size: Size, run: str, seed: int, items: 
 
 
 def timings(root: Path, size: Size) -> None:
-    rng = np.random.default_rng(1)
-    rows = {"step": range(size.steps)} | {f"seconds_{p}": rng.gamma(9, 0.03, size.steps) for p in ("sample", "update")}
-    import polars as pl
-
-    pl.DataFrame(rows).write_parquet(root / "timings.parquet")
+    seconds = np.random.default_rng(1).gamma(9, 0.03, (size.steps, 2))
+    rows = [{"step": i, "seconds_sample": float(a), "seconds_update": float(b)} for i, (a, b) in enumerate(seconds)]
+    artifacts.write(root / "timings.parquet", artifacts.TIMINGS, rows)
 
 
 def stamp(root: Path, artifact: str, params: dict[str, Any], seconds: float) -> None:
@@ -155,9 +167,18 @@ def stamp(root: Path, artifact: str, params: dict[str, Any], seconds: float) -> 
     key = blake2b(artifact.encode(), digest_size=32).hexdigest()
     spec = {"artifact": artifact, "stage": artifact.split("/")[0], "params": params, "code": {}, "inputs": {}}
     receipt = {"key": key, "action": key[::-1], "spec": spec, "files": {}}
-    versions = {"python": "3.11.2", "torch": "2.13.0", "transformers": "5.23.0", "rlpipe": "0.1.0"}
-    machine = {"system": "Linux 6.1 x86_64", "cpu": "generic CPU", "cores": 2, "memory_bytes": 16 * 2**30, "gpus": []}
-    environment = {"versions": versions, "machine": machine, "seconds": seconds, "peak_rss": 571e6}
+    versions = {"python": "3.11.2", "torch": "2.13.0", "transformers": "5.23.0", "rlpipe": "0.1.0", "vllm": None}
+    machine = {"system": "Linux", "architecture": "x86_64", "processor": "some processor", "cores": 2, "avx2": True}
+    environment = {
+        "command": f"python -m rlpipe.stage results/{artifact}.done",
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "machine": machine | {"memory_bytes": 16 * 2**30, "devices": []},
+        "peak_memory_bytes": 571_000_000,
+        "resumed": False,
+        "threads": 1,
+        "versions": versions,
+        "wall_seconds": seconds,
+    }
     artifacts.write_json(root / "receipt.json", receipt)
     artifacts.write_json(root / "environment.json", environment)
 
@@ -181,9 +202,21 @@ def params(size: Size) -> dict[str, Any]:
     runs = {run: {"seeds": list(size.seeds), "methods": METHODS[run]} for run in size.runs}
     if "grpo_low_lr" in runs:
         runs["grpo_low_lr"]["train"] = {"learning_rate": 3e-4}
-    train = {"steps": size.steps, "prompts": 32, "rollouts": 16, "max_new_tokens": 28, "learning_rate": 5e-4, "temperature": 1.0}
+    train = {
+        "steps": size.steps,
+        "prompts": 32,
+        "rollouts": 16,
+        "max_new_tokens": 28,
+        "learning_rate": 5e-4,
+        "temperature": 1.0,
+    }
     report = {"baseline": "grpo", "control": "grpo_low_lr", "resamples": 1000, "sample_rollouts": 200}
-    return {"train": train, "runs": runs, "report": report, "evaluate": {"samples": size.samples, "temperature": 1.0}} | size.params
+    return {
+        "train": train,
+        "runs": runs,
+        "report": report,
+        "evaluate": {"samples": size.samples, "temperature": 1.0},
+    } | size.params
 
 
 def probe_rows(rng: np.random.Generator, size: Size, model: str, shift: float) -> list[dict[str, Any]]:
@@ -257,7 +290,7 @@ def evaluation(root: Path, size: Size, name: str, run_id: str, collapse: float, 
     rows = rollout_rows(rng, problems(size, 2), size.samples, run_id, size.steps, collapse, gain, heat)
     artifacts.write(root / "samples.parquet", artifacts.ROLLOUTS, rows)
     artifacts.write(root / "metrics.parquet", artifacts.EVAL, [])
-    stamp(root, name, {}, 4.0)
+    stamp(root, name, {"evaluate": params(size)["evaluate"]}, 4.0)
 
 
 def training(root: Path, size: Size, run: str, seed: int) -> None:
@@ -271,7 +304,9 @@ def training(root: Path, size: Size, run: str, seed: int) -> None:
         rows += rollout_rows(rng, chosen, 4, f"{run}/seed-{seed}", step, *progress(run, seed, step / size.steps))
     artifacts.write(root / "rollouts.parquet", artifacts.ROLLOUTS, rows)
     timings(root, size)
-    stamp(root, f"train/{run}/seed-{seed}", {}, 105.0 + 10 * seed)
+    settings = params(size)
+    used = {"train": settings["train"], "runs": {run: settings["runs"][run]}}
+    stamp(root, f"train/{run}/seed-{seed}", used, 105.0 + 10 * seed)
 
 
 def contamination(root: Path, size: Size, run: str, seed: int) -> None:

@@ -15,7 +15,6 @@ from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.markup import MINUS, count, interval, number, p_value, run_name, seconds
 from rlpipe.report.measures import Measure, Measured, as_row, decided
-from rlpipe.report.sections.provenance import measured as recorded
 from rlpipe.report.sections.verdicts import headline, verdicts
 
 ID, TITLE, SHORT = "comparison", "The runs compared", "The runs compared"
@@ -33,7 +32,7 @@ def build(data: Data, measured: Measured) -> Section:
         blocks += [figure(measured), differences(measured)]
     else:
         blocks.append(Prose("Only one policy was evaluated, so there is no difference to test.", "absent"))
-    if any(len(seeds) > 1 for seeds in measured.seeds.values()):
+    if any(len(tables) > 1 for tables in measured.tables.values()):
         blocks.append(each_seed(data, measured))
     elif measured.runs:
         blocks.append(Prose("Every run has one seed, so how much a repetition would differ is not known.", "note"))
@@ -57,7 +56,9 @@ def levels(data: Data, measured: Measured) -> Table:
         rows.append([*cells, _cost(cost, policy, measured.baseline)])
         numbers += [{"run": policy, "measure": name, **as_row(value)} for name, value in found.items()]
     columns = [Column("Policy", number=False), *(Column(m.label, m.hint) for m in measured.measures)]
-    columns.append(Column("Training time", "Wall time of one seed, mean over seeds, and how it compares to the baseline"))
+    columns.append(
+        Column("Training time", "Wall time of one seed, mean over seeds, and how it compares to the baseline")
+    )
     return Table(
         "levels",
         columns,
@@ -82,8 +83,7 @@ def surely_best(measured: Measured, measure: Measure) -> str | None:
 
 def training_seconds(data: Data, policy: str) -> float | None:
     """Wall time of the stage that made the policy, mean over its seeds; None where it was not recorded."""
-    found = [recorded(data.environment(name), "seconds", "wall_seconds") for name in data.names("train", policy)]
-    known = [value for value in found if value is not None]
+    known = [spent for name in data.names("train", policy) if (spent := data.wall_seconds(name)) is not None]
     return float(np.mean(known)) if known else None
 
 
@@ -92,7 +92,9 @@ def _cost(cost: dict[str, float | None], policy: str, baseline: str | None) -> C
     ratio = ""
     if value is not None and reference and policy not in (WARM_UP, baseline):
         ratio = f"{value / reference:.2f}\u00d7 {baseline}"
-    return Cell(seconds(value), ratio or ("supervised" if policy == WARM_UP else ""), sort=value if value is not None else "")
+    return Cell(
+        seconds(value), ratio or ("supervised" if policy == WARM_UP else ""), sort=value if value is not None else ""
+    )
 
 
 def _seeds(data: Data, policy: str) -> str:
@@ -116,7 +118,9 @@ def differences(measured: Measured) -> Table:
             found, p = measured.difference(run, reference, measure.name), adjusted[run, reference, measure.name]
             bounds = interval(found.low, found.high, measure.digits, sign=True)
             tone = "" if decided(found) else "dim"
-            cells.append(Cell(number(found.value, measure.digits, sign=True), f"{bounds}<br>p {_equals(p)}", found.value, tone))
+            cells.append(
+                Cell(number(found.value, measure.digits, sign=True), f"{bounds}<br>p {_equals(p)}", found.value, tone)
+            )
             numbers.append(
                 {"run": run, "minus": reference, "measure": measure.name, **as_row(found)}
                 | {"p": found.p, "p_holm": p, "test": found.test, "prompts": found.num_problems}
@@ -170,18 +174,30 @@ def _dots(measure: Measure, reference: str, runs: Sequence[str], colours: Colour
     base = alt.Chart(alt.NamedData("differences-figure")).transform_filter(
         (alt.datum.measure == measure.name) & (alt.datum.minus == reference)
     )
-    y = alt.Y("run:N", sort=list(runs), axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=110))
+    y = alt.Y(
+        "run:N", sort=list(runs), axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=110)
+    )
     x = alt.X("value:Q", axis=alt.Axis(title=None, tickCount=4, format="+~g", grid=True))
     tooltip = [
         alt.Tooltip("run:N"),
-        *(alt.Tooltip(f"{f}:Q", title=t, format="+.3f") for f, t in (("value", "difference"), ("ci_lo", "from"), ("ci_hi", "to"))),
+        *(
+            alt.Tooltip(f"{f}:Q", title=t, format="+.3f")
+            for f, t in (("value", "difference"), ("ci_lo", "from"), ("ci_hi", "to"))
+        ),
     ]
     zero = alt.Chart(alt.NamedData("differences-figure")).transform_aggregate(n="count()").transform_calculate(zero="0")
     line = zero.mark_rule(color="var(--soft)", strokeWidth=1).encode(alt.X("zero:Q"))
     bar = base.mark_rule(strokeWidth=2).encode(
-        alt.X("ci_lo:Q", axis=alt.Axis(title=None)), alt.X2("ci_hi:Q"), y, colours.color(), tooltip=tooltip, opacity=opacity()
+        alt.X("ci_lo:Q", axis=alt.Axis(title=None)),
+        alt.X2("ci_hi:Q"),
+        y,
+        colours.color(),
+        tooltip=tooltip,
+        opacity=opacity(),
     )
-    dot = base.mark_point(filled=True, size=70, opacity=1).encode(x, y, colours.color(), tooltip=tooltip, opacity=opacity())
+    dot = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x, y, colours.color(), tooltip=tooltip, opacity=opacity()
+    )
     return specification(alt.layer(line, bar, dot).add_params(highlight()), 28 + 26 * len(runs))
 
 
@@ -189,9 +205,9 @@ def each_seed(data: Data, measured: Measured) -> Table:
     """Every seed apart: the spread that intervals over prompts do not cover."""
     rows, numbers = [], []
     for run in measured.runs:
-        for name, values in zip(data.names("evaluate", run), measured.seeds[run], strict=True):
+        for name, table in zip(data.names("evaluate", run), measured.tables[run], strict=True):
             seed = int(name.rpartition("-")[2])
-            means = {m.name: float(values[m.name].mean()) for m in measured.measures}
+            means = {m.name: float(table[m.name].mean()) for m in measured.measures}
             cells = [Cell(f"{run_name(run, data.colours.slots[run])} seed {seed}", sort=f"{run} {seed:05d}")]
             rows.append(cells + [Cell(number(means[m.name], m.digits), sort=means[m.name]) for m in measured.measures])
             numbers.append({"run": run, "seed": seed, **means})
@@ -203,5 +219,3 @@ def each_seed(data: Data, measured: Measured) -> Table:
         pl.DataFrame(numbers),
         folded="Each seed apart",
     )
-
-

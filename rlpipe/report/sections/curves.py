@@ -77,7 +77,8 @@ def curves(frames: dict[str, pl.DataFrame], window: int) -> pl.DataFrame:
     for run, frame in frames.items():
         metrics = [metric for metric in METRICS if metric in frame.columns]
         smooth = [
-            pl.col(metric).cast(pl.Float64).rolling_mean(window, center=True, min_samples=1).over("seed") for metric in metrics
+            pl.col(metric).cast(pl.Float64).rolling_mean(window, center=True, min_samples=1).over("seed")
+            for metric in metrics
         ]
         seeds = frame.sort("seed", "step").select("step", pl.col("seed").cast(pl.Int64), *smooth)
         mean = seeds.group_by("step").agg(pl.col(metrics).mean()).with_columns(pl.lit(None, pl.Int64).alias("seed"))
@@ -103,7 +104,9 @@ def chart(metric: str, format: str, colours: Colours, runs: Sequence[str]) -> di
         .mark_line(strokeWidth=2.2, interpolate="monotone")
         .encode(x, y, colours.color(), colours.stroke_dash(), opacity=opacity())
     )
-    near = alt.selection_point(name="near", fields=["step"], nearest=True, on="pointerover", clear="pointerout", empty=False)
+    near = alt.selection_point(
+        name="near", fields=["step"], nearest=True, on="pointerover", clear="pointerout", empty=False
+    )
     rule = (
         base.transform_filter("datum.seed === null")
         .transform_pivot("run", value=metric, groupby=["step"])

@@ -25,7 +25,7 @@ def build(data: Data, measured: Measured) -> Section:
     tasks = rows["task"].unique(maintain_order=True).to_list()
     figure = Figure(
         "levels",
-        [chart(measure, tasks, data.colours, i == 0) for i, measure in enumerate(shown)],
+        [chart(measure, tasks, data.colours) for measure in shown],
         {"levels-by-task": rows},
         "Each row is a task and level, with its number of prompts; the hollow grey dot is the warm-up, filled dots are runs, and a "
         "bar is the interval. A run right of the hollow dot has gained there. Gains often come from a few levels, and a level can "
@@ -54,7 +54,7 @@ def breakdown(measured: Measured, shown: list[str]) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def chart(measure: str, tasks: list[str], colours: Colours, labelled: bool) -> dict[str, Any]:
+def chart(measure: str, tasks: list[str], colours: Colours) -> dict[str, Any]:
     """One measure; rows of dots, set apart by policy."""
     policies = list(colours.slots)
     base = alt.Chart(alt.NamedData("levels-by-task")).transform_filter(alt.datum.measure == measure)
@@ -62,14 +62,29 @@ def chart(measure: str, tasks: list[str], colours: Colours, labelled: bool) -> d
     offset = alt.YOffset("run:N", sort=policies)
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title=None, format="~g", grid=True, tickCount=5))
     tooltip = [alt.Tooltip("task:N"), alt.Tooltip("run:N")]
-    tooltip += [alt.Tooltip(f"{f}:Q", title=t, format=".3f") for f, t in (("value", measure), ("ci_lo", "from"), ("ci_hi", "to"))]
+    tooltip += [
+        alt.Tooltip(f"{f}:Q", title=t, format=".3f")
+        for f, t in (("value", measure), ("ci_lo", "from"), ("ci_hi", "to"))
+    ]
     bars = base.mark_rule(strokeWidth=1.5).encode(
-        alt.X("ci_lo:Q", axis=alt.Axis(title=None)), alt.X2("ci_hi:Q"), y, offset, colours.color(), opacity=opacity(0.55, 0.08)
+        alt.X("ci_lo:Q", axis=alt.Axis(title=None)),
+        alt.X2("ci_hi:Q"),
+        y,
+        offset,
+        colours.color(),
+        opacity=opacity(0.55, 0.08),
     )
     hollow = (
         base.transform_filter(alt.datum.run == WARM_UP)
         .mark_point(filled=True, size=46, fill="var(--paper)", strokeWidth=1.8, opacity=1)
-        .encode(x, y, offset, alt.Stroke("run:N", scale=colours.color().scale, legend=None), tooltip=tooltip, opacity=opacity())
+        .encode(
+            x,
+            y,
+            offset,
+            colours.stroke(),
+            tooltip=tooltip,
+            opacity=opacity(),
+        )
     )
     dots = (
         base.transform_filter(alt.datum.run != WARM_UP)

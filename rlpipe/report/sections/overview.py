@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import polars as pl
 
 from rlpipe.report.blocks import Html, Prose, Section
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.markup import count, escape, listing, number, run_name, seconds
-from rlpipe.report.sections.provenance import measured
 
 ID, TITLE, SHORT = "overview", "What was run", "What was run"
 WORDS = {1: "One seed", 2: "Two seeds", 3: "Three seeds", 4: "Four seeds"}
@@ -69,10 +71,15 @@ def _tasks(data: Data) -> str:
     if not len(data.prompts):
         return "its demonstrations"
     by_source: dict[str, list[str]] = {}
-    for source, level in sorted(set(zip(data.prompts["data_source"], data.prompts["difficulty"], strict=True)), key=str):
+    for source, level in sorted(
+        set(zip(data.prompts["data_source"], data.prompts["difficulty"], strict=True)), key=str
+    ):
         by_source.setdefault(source, []).extend([level] if level else [])
     return listing(
-        [f"{escape(s.removeprefix('rlpipe/'))}{f' ({escape(chr(44).join(v)).replace(chr(44), chr(44) + chr(32))})' if v else ''}" for s, v in by_source.items()]
+        [
+            f"{escape(s.removeprefix('rlpipe/'))}{f' ({escape(chr(44).join(v)).replace(chr(44), chr(44) + chr(32))})' if v else ''}"
+            for s, v in by_source.items()
+        ]
     )
 
 
@@ -102,15 +109,23 @@ def _seeds(data: Data) -> str:
 
 
 def evaluation(data: Data) -> str:
-    """What the policies were compared on."""
-    name = next((n for run in (WARM_UP, *data.runs) for n in data.names("evaluate", run) if len(data.samples(n))), None)
+    """What the policies were compared on, and whether it was held out from both stages."""
+    name = next((n for run in (WARM_UP, *data.runs) for n in data.names("evaluate", run) if len(data.problems(n))), None)
     if name is None:
         return ""
-    frame = data.samples(name)
-    prompts = frame["prompt_id"].n_unique()
-    settings = data.section("evaluate")
-    at = f" at temperature {settings['temperature']:g}" if isinstance(settings.get("temperature"), int | float) else ""
-    return f"Every policy wrote {len(frame) // prompts} rollouts{at} for each of {prompts:,} prompts that neither stage trained on."
+    table, settings = data.problems(name), data.section("evaluate")
+    temperature = settings.get("temperature")
+    at = f" at temperature {temperature:g}" if isinstance(temperature, int | float) else ""
+    text = f"Every policy wrote {table['n'].min():,} rollouts{at} for each of {len(table):,} prompts"
+    return f"{text}{' that neither stage trained on' if held_out(data, table['prompt_id'].to_list()) else ''}."
+
+
+def held_out(data: Data, ids: Sequence[str]) -> bool:
+    """Whether none of these prompts was in the warm-up or the training split; False where the splits are not known."""
+    if not len(data.prompts) or not data.prompts["split"].drop_nulls().len():
+        return False
+    trained = data.prompts.filter(pl.col("split").is_in(["demonstration", "train"]))["prompt_id"]
+    return not set(trained) & set(ids)
 
 
 def caution(data: Data) -> str:
@@ -135,17 +150,23 @@ def facts(data: Data) -> str:
         items.append(("Policy", f"{approximately(n)} <small>weights</small>"))
     if len(data.prompts) and data.prompts["split"].drop_nulls().len():
         by_split = dict(data.prompts.group_by("split").len().iter_rows())
-        for split, label in (("demonstration", "Prompts for warm-up"), ("train", "Prompts for training"), ("test", "Prompts held out")):
+        for split, label in (
+            ("demonstration", "Warm-up prompts"),
+            ("train", "Training prompts"),
+            ("test", "Held-out prompts"),
+        ):
             if split in by_split:
                 items.append((label, f"{by_split[split]:,}"))
     if data.runs:
         total = sum(len(seeds) for seeds in data.seeds.values())
-        items.append(("Training runs", f"{total} <small>{count(len(data.runs), 'method')} \u00d7 seeds</small>"))
-    spent = [measured(data.environment(name), "seconds", "wall_seconds") for name in data.inputs]
-    known = [s for s in spent if s is not None]
-    if known:
+        items.append(("Trained policies", f"{total} <small>{count(len(data.runs), 'run')}</small>"))
+    if known := [spent for name in data.inputs if (spent := data.wall_seconds(name)) is not None]:
         items.append(("Wall time, all stages", seconds(sum(known))))
-    return '<dl class="facts">' + "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in items) + "</dl>"
+    return (
+        '<dl class="facts">'
+        + "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in items)
+        + "</dl>"
+    )
 
 
 def approximately(n: int) -> str:

@@ -1,122 +1,167 @@
-"""Where every number comes from: artifacts, keys, versions, machine, time and memory."""
+"""Where every number comes from: what each run is, and artifacts with keys, commands, versions, machine, time, memory."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from rlpipe.report.blocks import Cell, Column, Prose, Section, Table, absent
+from rlpipe.report.blocks import Block, Cell, Column, Prose, Section, Table, absent
 from rlpipe.report.data import Data
-from rlpipe.report.markup import NONE, count, escape, listing, seconds, size
+from rlpipe.report.markup import NONE, count, escape, listing, run_name, seconds, size
 
 ID, TITLE, SHORT = "provenance", "Where the numbers come from", "Provenance"
 SHORT_KEY = 10
+SCHEMA = {
+    "artifact": pl.String,
+    "key": pl.String,
+    "command": pl.String,
+    "commit": pl.String,
+    "threads": pl.Int64,
+    "wall_seconds": pl.Float64,
+    "resumed": pl.Boolean,
+    "peak_memory_bytes": pl.Int64,
+}
 
 
 def build(data: Data) -> Section:
-    """A row per artifact, and in words what they ran on."""
+    """The runs as configured, then a row per artifact, and in words what they ran on."""
     if not data.inputs:
         return absent(ID, TITLE, "This report has no inputs.", SHORT)
-    numbers = provenance(data)
+    blocks: list[Block] = [runs(data)] if any(data.run_settings(run) for run in data.runs) else []
+    return Section(ID, TITLE, [*blocks, artifacts(data), Prose(machines(data)), Prose(versions(data))], short=SHORT)
+
+
+def runs(data: Data) -> Table:
+    """Methods with their hyperparameters, and what a run changes of the shared settings."""
+    rows, numbers = [], []
+    for run in data.runs:
+        settings = data.run_settings(run)
+        stack, changes = _stack(settings), settings.get("train") or {}
+        changed = ", ".join(f"{key} {_value(value)}" for key, value in sorted(changes.items()))
+        cells = [Cell(run_name(run, data.colours.slots[run])), Cell(escape(stack)), Cell(escape(changed) or NONE)]
+        rows.append([*cells, Cell(escape(listing([str(seed) for seed in data.seeds[run]])))])
+        numbers.append({"run": run, "methods": stack, "changes": changed, "seeds": json.dumps(data.seeds[run])})
+    columns = [Column(name, number=False) for name in ("Run", "Methods, first to last", "Changes to the shared settings", "Seeds")]
+    caption = "What each run is. Hyperparameters not named here have the value of the paper, as <code>rlpipe methods</code> lists it."
+    return Table("runs", columns, rows, caption, pl.DataFrame(numbers), sortable=False)
+
+
+def _stack(settings: Mapping[str, Any]) -> str:
+    """`grpo, clip_cov (fraction 0.005)`; phases with the share of the steps they end at."""
+    phases = settings.get("phases") or [{"methods": settings.get("methods") or []}]
+    words = []
+    for phase in phases:
+        until = f" until {100 * phase['until']:g} % of the steps" if phase.get("until") else ""
+        words.append(", ".join(_method(entry) for entry in phase["methods"]) + until)
+    return "; then ".join(words)
+
+
+def _method(entry: str | Mapping[str, Any]) -> str:
+    if isinstance(entry, str):
+        return entry
+    described = []
+    for name, values in entry.items():
+        inside = ", ".join(f"{key} {_value(value)}" for key, value in (values or {}).items())
+        described.append(f"{name} ({inside})" if inside else name)
+    return ", ".join(described)
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def artifacts(data: Data) -> Table:
+    """Key, wall time and memory of every input."""
+    numbers = pl.DataFrame([_facts(data, name) for name in sorted(data.inputs)], schema=SCHEMA)
     columns = [
         Column("Artifact", number=False),
-        Column("Key", "Hash of everything the artifact is made of: parameters, code and inputs", number=False),
-        Column("Command", "Makes the artifact again where it is out of date", number=False),
+        Column("Key", "Hash of all it is made of: parameters, code and inputs; whole on hover", number=False),
         Column("Wall time"),
         Column("Peak memory"),
+        Column("Threads"),
+        Column("Commit", "Of the project when it was made; + where files differed from it", number=False),
     ]
-    rows = [_row(row) for row in numbers.iter_rows(named=True)]
-    table = Table(
+    return Table(
         "provenance",
         columns,
-        rows,
-        "Artifacts behind this page. Each holds a <code>receipt.json</code> with its key, its full specification and a hash of "
-        "every file; <code>rlpipe explain ARTIFACT</code> says what would make it again.",
+        [_row(row) for row in numbers.iter_rows(named=True)],
+        "Artifacts behind this page. <code>snakemake --cores all results/ARTIFACT.done</code> makes one again where it is out of "
+        "date; <code>rlpipe explain results/ARTIFACT</code> says why it would be. The command that ran is shown on hover, and "
+        "<code>receipt.json</code> in each holds its whole specification and a hash of every file.",
         numbers,
     )
-    return Section(ID, TITLE, [Prose(_machines(data)), Prose(_versions(data)), table], short=SHORT)
 
 
-def provenance(data: Data) -> pl.DataFrame:
-    """Key, command, wall time in seconds and peak resident memory in bytes of every input; null where not recorded."""
-    rows = []
-    for name in sorted(data.inputs):
-        receipt, environment = data.receipt(name), data.environment(name)
-        rows.append(
-            {
-                "artifact": name,
-                "key": receipt.get("key"),
-                "command": f"snakemake --cores all results/{name}.done",
-                "seconds": measured(environment, "seconds", "wall_seconds"),
-                "peak_bytes": measured(environment, "peak_rss", "peak_bytes", "peak_rss_bytes"),
-            }
-        )
-    types = {"artifact": pl.String, "key": pl.String, "command": pl.String, "seconds": pl.Float64, "peak_bytes": pl.Float64}
-    return pl.DataFrame(rows, schema=types)
-
-
-def measured(environment: Mapping[str, Any], *names: str) -> float | None:
-    """The first of these that was recorded, as a number."""
-    for name in names:
-        value = environment.get(name)
-        if isinstance(value, int | float):
-            return float(value)
-    return None
+def _facts(data: Data, name: str) -> dict[str, Any]:
+    environment = data.environment(name)
+    return {
+        "artifact": name,
+        "key": data.receipt(name).get("key"),
+        "command": environment.get("command"),
+        "commit": environment.get("commit"),
+        "threads": environment.get("threads"),
+        "wall_seconds": environment.get("wall_seconds"),
+        "resumed": environment.get("resumed"),
+        "peak_memory_bytes": environment.get("peak_memory_bytes"),
+    }
 
 
 def _row(row: Mapping[str, Any]) -> list[Cell]:
-    key = row["key"] or ""
-    shown = f"<code>{escape(key[:SHORT_KEY])}</code>" if key else NONE
+    key, commit = row["key"] or "", row["commit"] or ""
+    dirty = "+" if commit.endswith("+") else ""
+    time, memory = row["wall_seconds"], row["peak_memory_bytes"]
     return [
-        Cell(f"<code>{escape(row['artifact'])}</code>", sort=row["artifact"]),
-        Cell(shown, title=key),
-        Cell(f"<code>{escape(row['command'])}</code>", tone="dim"),
-        Cell(seconds(row["seconds"]), sort=row["seconds"] if row["seconds"] is not None else ""),
-        Cell(size(row["peak_bytes"]), sort=row["peak_bytes"] if row["peak_bytes"] is not None else ""),
+        Cell(f"<code>{escape(row['artifact'])}</code>", sort=row["artifact"], title=row["command"] or ""),
+        Cell(f"<code>{escape(key[:SHORT_KEY])}</code>" if key else NONE, title=key),
+        Cell(seconds(time), "after a resume" if row["resumed"] else "", "" if time is None else time),
+        Cell(size(memory), sort="" if memory is None else memory),
+        Cell(str(row["threads"] or NONE)),
+        Cell(f"<code>{escape(commit[:8] + dirty)}</code>" if commit else NONE, title=commit),
     ]
 
 
-def _machines(data: Data) -> str:
+def machines(data: Data) -> str:
     """The machine or machines in words; as many as were recorded differently."""
-    machines = {_machine(data.environment(name).get("machine")): name for name in sorted(data.inputs, reverse=True)}
-    machines.pop("", None)
-    if not machines:
+    found: dict[str, str] = {}
+    for name in sorted(data.inputs):
+        if text := _machine(data.environment(name).get("machine")):
+            found.setdefault(text, name)
+    if not found:
         return "No artifact records the machine it was made on."
-    if len(machines) == 1:
-        return f"All artifacts were made on one kind of machine: {escape(next(iter(machines)))}."
-    each = "; ".join(f"{escape(machine)} (<code>{escape(name)}</code> and others)" for machine, name in sorted(machines.items()))
-    return f"The artifacts were made on {len(machines)} kinds of machine, so their times do not compare: {each}."
+    if len(found) == 1:
+        return f"All artifacts were made on one kind of machine: {escape(next(iter(found)))}."
+    each = "; ".join(f"{escape(text)} (<code>{escape(name)}</code> and others)" for text, name in found.items())
+    return f"The artifacts were made on {len(found)} kinds of machine, so their times do not compare: {each}."
 
 
 def _machine(value: Any) -> str:
-    """What an environment says of its machine, in whatever form it says it."""
-    if isinstance(value, Mapping):
-        parts = []
-        for key, item in value.items():
-            if item in (None, "", [], {}):
-                continue
-            text = size(float(item)) if "bytes" in key and isinstance(item, int | float) else _text(item)
-            parts.append(f"{key.removesuffix('_bytes').replace('_', ' ')} {text}")
-        return ", ".join(parts)
-    return str(value or "")
+    """`2 cores of a ..., 16.8 GB memory, Linux x86_64, no accelerator`, as far as it was recorded."""
+    if not isinstance(value, Mapping):
+        return ""
+    cores, processor, devices = value.get("cores"), value.get("processor"), value.get("devices")
+    parts = [f"{count(int(cores), 'core')} of {processor}" if cores else str(processor or "")]
+    if memory := value.get("memory_bytes"):
+        parts.append(f"{size(float(memory))} memory")
+    parts.append(" ".join(str(value[key]) for key in ("system", "architecture") if value.get(key)))
+    if devices is not None:
+        parts.append(listing([str(device) for device in devices]) or "no accelerator used")
+    return ", ".join(part for part in parts if part)
 
 
-def _text(item: Any) -> str:
-    return listing([str(part) for part in item]) if isinstance(item, list | tuple) else str(item)
-
-
-def _versions(data: Data) -> str:
+def versions(data: Data) -> str:
     """Versions of what the artifacts were made with; those that differ are named with all their values."""
     found: dict[str, set[str]] = {}
     for name in data.inputs:
-        versions = data.environment(name).get("versions")
-        for package, version in (versions or {}).items() if isinstance(versions, Mapping) else ():
-            found.setdefault(package, set()).add(str(version))
+        recorded = data.environment(name).get("versions")
+        for package, version in recorded.items() if isinstance(recorded, Mapping) else ():
+            if version is not None:
+                found.setdefault(package, set()).add(str(version))
     if not found:
         return "No artifact records the versions it was made with."
     listed = ", ".join(f"{escape(p)}\u00a0{escape(' and '.join(sorted(v)))}" for p, v in sorted(found.items()))
-    mixed = [package for package, versions in found.items() if len(versions) > 1]
-    warning = f" {count(len(mixed), 'package differs', 'packages differ')} between artifacts: {escape(listing(sorted(mixed)))}." if mixed else ""
-    return f"Versions: {listed}.{warning}"
+    mixed = sorted(package for package, several in found.items() if len(several) > 1)
+    differ = f" {count(len(mixed), 'package differs', 'packages differ')} between artifacts: {escape(listing(mixed))}."
+    return f"Versions: {listed}.{differ if mixed else ''}"

@@ -189,7 +189,9 @@ def _trained(data: Data, album: Album, sources: Sequence[tuple[str, str, str]], 
         for step in evenly(steps, data.settings.browser_steps):
             frame = scan.filter(pl.col("policy_step") == step).collect()
             frame = frame.with_columns(pl.coalesce("group_id", "prompt_id").alias("group_id"))
-            for id in spread(frame.select("prompt_id", "data_source", "difficulty").unique(), data.settings.seed, budget):
+            for id in spread(
+                frame.select("prompt_id", "data_source", "difficulty").unique(), data.settings.seed, budget
+            ):
                 group = frame.filter(pl.col("prompt_id") == id)
                 group = group.filter(pl.col("group_id") == group["group_id"][0])
                 album.add(policy, f"training, step {step:,}", group, per_prompt)
@@ -204,7 +206,9 @@ def _scan(data: Data, name: str, file: str) -> pl.LazyFrame:
     assert path is not None
     found = artifacts.check(path, artifacts.ROLLOUTS).names
     text = ("canonical_answer", "extracted_answer", "verifier_status", "difficulty", "group_id")
-    missing = [pl.lit(None, pl.String if c in text else pl.List(pl.Float32)).alias(c) for c in COLUMNS if c not in found]
+    missing = [
+        pl.lit(None, pl.String if c in text else pl.List(pl.Float32)).alias(c) for c in COLUMNS if c not in found
+    ]
     return pl.scan_parquet(path).with_columns(missing).select(COLUMNS)
 
 
@@ -213,7 +217,9 @@ def spread(keys: pl.DataFrame, seed: int, n: int) -> list[str]:
     by_level: dict[tuple[str, str], list[str]] = {}
     for id, source, level in keys.iter_rows():
         by_level.setdefault((source, level or ""), []).append(id)
-    queues = [sorted(ids, key=lambda id: blake2b(f"{seed}\x1f{id}".encode()).digest()) for _, ids in sorted(by_level.items())]
+    queues = [
+        sorted(ids, key=lambda id: blake2b(f"{seed}\x1f{id}".encode()).digest()) for _, ids in sorted(by_level.items())
+    ]
     return [id for round in zip_longest(*queues) for id in round if id is not None][:n]
 
 
@@ -241,7 +247,8 @@ def browser() -> str:
         '\u2190</button><select data-part="prompt" aria-label="Prompt"></select>'
         '<button type="button" data-part="next" aria-label="Next prompt">\u2192</button></span></label>'
         f'<label>Order<select data-part="order">{order}</select></label></div>'
-        f'<div class="heat" role="group" aria-label="Colours of token entropy"><span>token entropy, nats</span>{heat}</div>'
+        f'<div class="heat" role="group" aria-label="Colours of token entropy"><span>token entropy, nats</span>{heat}'
+        '<div class="token-line" data-part="token" aria-live="polite">Point at a token, or move with the arrow keys.</div></div>'
         '<div class="task"><div class="kicker" data-part="kicker"></div><p class="text mono" data-part="text"></p>'
         '<div class="kicker" data-part="share" aria-live="polite"></div></div>'
         '<ol class="rollouts" data-part="rollouts"></ol><noscript>The browser needs JavaScript.</noscript></div>'

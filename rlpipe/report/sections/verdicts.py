@@ -41,7 +41,9 @@ def against_warm_up(measured: Measured, run: str) -> str:
     after = float(measured.values(run, "token_entropy").mean())
     text = f"Against the warm-up it {_join(clauses)}"
     if before > 0:
-        text += f"; its token entropy is {number(after, 2)} nats, {100 * after / before:.0f}\u202f% of the warm-up\u2019s"
+        text += (
+            f"; its token entropy is {number(after, 2)} nats, {100 * after / before:.0f}\u202f% of the warm-up\u2019s"
+        )
     return text + "."
 
 
@@ -97,7 +99,15 @@ def _words(found: Paired, measure: Measure, sign: int) -> str:
     if sign == 0:
         return f"{name} ({interval(found.low, found.high, 2, sign=True) or 'no interval'})"
     low, high = sorted((abs(found.low or 0), abs(found.high or 0)))
-    unit = " nats more" if measure.name == "token_entropy" and sign > 0 else " nats" if measure.name == "token_entropy" else ""
-    return f"{number(abs(found.value), 2)}{unit} in {name} ({interval(low, high, 2)})" if not unit else (
-        f"{number(abs(found.value), 2)}{unit} {'' if sign > 0 else 'of '}{name} ({interval(low, high, 2)})"
+    unit = (
+        " nats more"
+        if measure.name == "token_entropy" and sign > 0
+        else " nats"
+        if measure.name == "token_entropy"
+        else ""
+    )
+    return (
+        f"{number(abs(found.value), 2)}{unit} in {name} ({interval(low, high, 2)})"
+        if not unit
+        else (f"{number(abs(found.value), 2)}{unit} {'' if sign > 0 else 'of '}{name} ({interval(low, high, 2)})")
     )
