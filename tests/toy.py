@@ -1,0 +1,139 @@
+"""Toys shared by the tests: fixtures F1 and F2 of the specifications, a batch, a step, a policy of 2,000 parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlpipe.types import Batch, Group, Prompt, Rollout, RolloutPlan, Sampling, Signals, Step, Verdict
+
+
+def double(rows: Sequence[Any]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+# F1: four rollouts of 3, 4, 2 and 4 tokens. F2: one position over five tokens.
+F1_MASK = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 1]], dtype=torch.bool)
+F1_OLD = double(
+    [[-0.10, -1.20, -0.30, 0], [-0.50, -2.00, -0.05, -0.70], [-0.90, -0.02, 0, 0], [-1.50, -0.40, -3.00, -0.20]]
+)
+F1_NEW = double(
+    [[-0.05, -0.80, -0.35, 0], [-0.60, -2.60, -0.04, -0.75], [-0.70, -0.03, 0, 0], [-1.90, -0.38, -2.40, -0.25]]
+)
+F1_ENTROPY = double([[0.30, 1.40, 0.60, 0], [0.80, 2.10, 0.10, 1.00], [1.10, 0.05, 0, 0], [1.80, 0.70, 2.40, 0.40]])
+F1_SAMPLING = double(
+    [[-0.12, -1.10, -0.30, 0], [-0.52, -4.40, -0.05, -0.70], [-0.90, -0.03, 0, 0], [-1.40, -0.45, -3.20, -0.20]]
+)
+F1_ADVANTAGE = double([1.0, -1.0, 0.5, -0.5])[:, None] * F1_MASK
+F2_LOGITS = double([2, 1, 0, -1, -3])
+
+F1_POLICY = Signals(F1_NEW, F1_ENTROPY)
+
+
+def blank(mask: Tensor, **fields: Any) -> Batch:
+    """A float64 batch of the mask's shape: every rollout its own group, everything else 0; then the given fields."""
+    zero = torch.zeros(mask.shape, dtype=torch.float64)
+    batch = Batch(
+        tokens=torch.arange(mask.numel()).reshape(mask.shape),
+        response_mask=mask,
+        sampling_logprob=zero,
+        group=torch.arange(len(mask)),
+        reward=zero[:, 0],
+        correct=torch.zeros(len(mask), dtype=torch.bool),
+        old=Signals(zero, zero),
+        reference=None,
+        advantage=zero,
+        annotations={},
+        token_weight=zero + 1,
+        reduction_weight=mask / mask.sum().double(),
+    )
+    return replace(batch, **fields)
+
+
+def f1(**fields: Any) -> Batch:
+    """F1 as a batch of two groups; the policy moves from `old` to `F1_POLICY`; token mean unless said otherwise."""
+    known = {
+        "sampling_logprob": F1_SAMPLING,
+        "group": torch.tensor([0, 0, 1, 1]),
+        "reward": double([1, 0, 1, 0]),
+        "correct": torch.tensor([True, False, True, False]),
+        "old": Signals(F1_OLD, F1_ENTROPY),
+        "advantage": F1_ADVANTAGE,
+    }
+    return blank(F1_MASK, **{**known, **fields})
+
+
+def leaf(x: Tensor) -> Tensor:
+    """A copy to differentiate by."""
+    return x.clone().requires_grad_()
+
+
+def step(index: int = 0, total: int = 100, seed: int = 7) -> Step:
+    """A step whose generator and rollout plan have fixed seeds."""
+    plan = RolloutPlan(4, Sampling(6), seed)
+    return Step(index, total, torch.Generator().manual_seed(1000 * seed + index), rollout=plan)
+
+
+def random_batch(
+    seed: int = 0, groups: int = 3, size: int = 4, prompt: int = 3, response: int = 6, vocabulary: int = 12
+) -> Batch:
+    """Rollouts of unequal length after a prompt shared by their group, some right and some wrong; no advantage yet."""
+    rng = torch.Generator().manual_seed(seed)
+    rows, width = groups * size, prompt + response
+    length = torch.randint(1, response + 1, (rows,), generator=rng)
+    position = torch.arange(width)
+    mask = (position >= prompt) & (position < prompt + length[:, None])
+    tokens = torch.randint(1, vocabulary, (rows, width), generator=rng)
+    tokens[:, :prompt] = tokens[::size, :prompt].repeat_interleave(size, 0)
+    logprob = -torch.rand(rows, width, generator=rng) * 3 * mask
+    correct = torch.rand(rows, generator=rng) < 0.5
+    correct[:2] = torch.tensor([True, False])
+    return Batch(
+        tokens=tokens * (position < prompt + length[:, None]),
+        response_mask=mask,
+        sampling_logprob=logprob - 0.3 * torch.rand(rows, width, generator=rng) * mask,
+        group=torch.arange(groups).repeat_interleave(size),
+        reward=correct.float(),
+        correct=correct,
+        old=Signals(logprob, torch.rand(rows, width, generator=rng) * mask),
+        reference=None,
+        advantage=torch.zeros(rows, width),
+        annotations={},
+        token_weight=torch.ones(rows, width),
+        reduction_weight=torch.zeros(rows, width),
+    )
+
+
+def rollout(length: int, policy_step: int = 0, prompt: int = 2) -> Rollout:
+    """A rollout of `length` response tokens after a prompt."""
+    mask = torch.arange(prompt + length) >= prompt
+    zero = torch.zeros(prompt + length)
+    return Rollout(torch.arange(prompt + length), mask, zero, zero, "", "stop", policy_step)
+
+
+def group(
+    scores: Sequence[float], lengths: Sequence[int] | None = None, name: str = "p", policy_step: int = 0
+) -> Group:
+    """A scored group; rewards are the scores."""
+    rollouts = tuple(rollout(n, policy_step) for n in lengths or [3] * len(scores))
+    verdicts = tuple(Verdict(s, "ok" if s >= 1 else "wrong") for s in scores)
+    return Group(toy_prompt(name), rollouts, verdicts, torch.tensor([float(s) for s in scores]))
+
+
+def toy_prompt(name: str) -> Prompt:
+    return Prompt(name, ({"role": "user", "content": f"word{len(name)} {name}"},), "1", "toy")
+
+
+def tiny_policy(words: Sequence[str] = (), seed: int = 0, architecture: str = "llama") -> tuple[Any, Any]:
+    """A causal LM of about 2,000 parameters with random weights, and a tokenizer whose tokens are `words`."""
+    from rlpipe.model_settings import ModelSettings
+    from rlpipe.models import from_scratch, word_tokenizer
+
+    tokenizer = word_tokenizer(words or [f"w{i}" for i in range(7)], max_length=64)
+    shape = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "num_kv_heads": 1, "intermediate_size": 24}
+    settings = ModelSettings(architecture=architecture, max_length=64, init_std=0.4, **shape)
+    return from_scratch(settings, tokenizer, seed), tokenizer
