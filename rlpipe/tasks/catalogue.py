@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "rlpipe/"
-NOT_FAMILIES = frozenset({"__init__", "arithmetic", "catalogue", "graphs", "problem", "reasoning_gym"})
+NOT_FAMILIES = frozenset({"__init__", "arithmetic", "catalogue", "graphs", "problem", "reasoning_gym", "untrusted"})
 
 
 def families() -> list[str]:
