@@ -12,33 +12,42 @@ class EvaluateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    split: str = Field("test", min_length=1, description="split of prompts.parquet that is evaluated")
+    split: str = Field(default="test", min_length=1, description="split of prompts.parquet that is evaluated")
     limit: int | None = Field(
-        None, ge=1, description="prompts per source and level, chosen by a hash of their id; none: all of them"
+        default=None, ge=1, description="prompts per source and level, chosen by a hash of their id; none: all of them"
     )
-    samples: int = Field(64, ge=1, description="rollouts drawn per prompt (n)")
-    temperature: float = Field(1.0, ge=0.0, description="sampling temperature; 0 is greedy and allows one sample only")
-    top_p: float = Field(1.0, gt=0.0, le=1.0, description="nucleus kept when sampling; 1 keeps all tokens")
-    top_k: int = Field(0, ge=0, description="most probable tokens kept when sampling; 0 keeps all tokens")
-    max_new_tokens: int = Field(32, ge=1, description="longest response in tokens, its end token included")
+    samples: int = Field(default=64, ge=1, description="rollouts drawn per prompt (n)")
+    temperature: float = Field(
+        default=1.0, ge=0.0, description="sampling temperature; 0 is greedy and allows one sample only"
+    )
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="nucleus kept when sampling; 1 keeps all tokens")
+    top_k: int = Field(default=0, ge=0, description="most probable tokens kept when sampling; 0 keeps all tokens")
+    max_new_tokens: int = Field(default=32, ge=1, description="longest response in tokens, its end token included")
     ks: tuple[int, ...] = Field(
-        (), description="k of pass@k, majority@k and best-of-k, powers of two; empty: all of them up to `samples`"
+        default=(),
+        description="k of pass@k, majority@k and best-of-k, powers of two; empty: all of them up to `samples`",
     )
-    seed: int = Field(0, ge=0, description="seed of sampling and resampling; equal seeds give every run the same draws")
-    batch_size: int = Field(512, ge=1, description="rollouts decoded at once; changes memory and speed, not results")
-    threads: int = Field(1, ge=1, description="CPU threads of the model; part of the key, as sums depend on it")
+    seed: int = Field(
+        default=0, ge=0, description="seed of sampling and resampling; equal seeds give every run the same draws"
+    )
+    batch_size: int = Field(
+        default=512, ge=1, description="rollouts decoded at once; changes memory and speed, not results"
+    )
+    threads: int = Field(default=1, ge=1, description="CPU threads of the model; part of the key, as sums depend on it")
     interval: Literal["bootstrap_t", "bootstrap_problem", "t"] = Field(
-        "bootstrap_t", description="studentised or percentile bootstrap over prompts, or the t interval"
+        default="bootstrap_t", description="studentised or percentile bootstrap over prompts, or the t interval"
     )
-    bootstrap_draws: int = Field(10_000, ge=100, description="resamples of the prompts behind an interval (B)")
-    flip_draws: int = Field(100_000, ge=1000, description="random sign flips of a paired test above 20 prompts")
-    confidence: float = Field(0.95, gt=0.5, lt=1.0, description="coverage asked of every interval")
-    baseline: str = Field("grpo", min_length=1, description="run that the others are compared with, beside the warm-up")
+    bootstrap_draws: int = Field(default=10_000, ge=100, description="resamples of the prompts behind an interval (B)")
+    flip_draws: int = Field(default=100_000, ge=1000, description="random sign flips of a paired test above 20 prompts")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="coverage asked of every interval")
+    baseline: str = Field(
+        default="grpo", min_length=1, description="run that the others are compared with, beside the warm-up"
+    )
     primary_metric: str = Field(
-        "pass@1", description="the one metric named in advance: `pass@1`, `majority@8`, `answer_entropy`, ..."
+        default="pass@1", description="the one metric named in advance: `pass@1`, `majority@8`, `answer_entropy`, ..."
     )
     max_verifier_error_rate: float = Field(
-        0.02, ge=0.0, le=1.0, description="share of answers the verifier may fail on before the stage stops"
+        default=0.02, ge=0.0, le=1.0, description="share of answers the verifier may fail on before the stage stops"
     )
 
     @field_validator("ks")

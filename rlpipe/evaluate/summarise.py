@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from rlpipe import artifacts
 from rlpipe.evaluate import runs
 from rlpipe.evaluate.intervals import Interval, interval, sampling_se, t_interval
-from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table
+from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 
 Row = dict[str, Any]
@@ -179,3 +181,13 @@ def stable(value: Any) -> Any:
 
 def to_json(value: Mapping[str, Any]) -> str:
     return json.dumps(stable(value), sort_keys=True)
+
+
+def write_metrics(directory: Path, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
+    """`metrics.parquet` beside `samples.parquet`, from that file alone. Returns: its rows.
+
+    Raises: ArtifactError for samples of another schema; ValueError for none.
+    """
+    rows = summarise(read_samples(directory / "samples.parquet"), settings, split)
+    artifacts.write(directory / "metrics.parquet", artifacts.EVAL, rows)
+    return rows

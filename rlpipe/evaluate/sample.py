@@ -1,0 +1,153 @@
+"""n rollouts of every prompt, verified, as rows of rollouts/1; written in parts, so a killed evaluation goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rlpipe import artifacts
+from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.progress import Reporter, progress
+from rlpipe.types import Engine, Prompt, Rollout, Sampling, Verdict, draw_seed
+from rlpipe.verifiers.answer import EVALUATION
+from rlpipe.verifiers.error_rate import ErrorRate
+from rlpipe.verifiers.verify import verify_many
+
+ROWS_PER_GROUP = 16_384
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is evaluated: the names and the step that its rollouts carry."""
+
+    run_id: str
+    model_id: str
+    policy_step: int = 0
+
+
+def choose(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]:
+    """At most `limit` prompts of every source and level, those with the smallest hash of their id; ordered by id."""
+    if limit is None:
+        return sorted(prompts, key=lambda p: p.id)
+    taken: dict[tuple[str, str | None], int] = {}
+    chosen = []
+    for p in sorted(prompts, key=lambda p: (draw_seed("evaluate", p.id), p.id)):
+        taken[p.source, p.difficulty] = taken.get((p.source, p.difficulty), 0) + 1
+        if taken[p.source, p.difficulty] <= limit:
+            chosen.append(p)
+    return sorted(chosen, key=lambda p: p.id)
+
+
+def sample(
+    prompts: Sequence[Prompt],
+    engine: Engine,
+    settings: EvaluateSettings,
+    subject: Subject,
+    path: Path,
+    scratch: Path,
+    split: str | None = None,
+) -> None:
+    """Draw and verify `settings.samples` rollouts per prompt into the table `path`.
+
+    Sample j of a prompt is drawn from a generator keyed by (settings.seed, prompt, j): the same random numbers for
+    every policy, and the same rollouts however they are batched. Parts already in `scratch` are kept.
+
+    Raises: VerifierFailing when the verifier errs on more answers than `settings` allow.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    errors = ErrorRate(settings.max_verifier_error_rate)
+    size = max(1, settings.batch_size // settings.samples)
+    chunks = [prompts[i : i + size] for i in range(0, len(prompts), size)]
+    parts = [scratch / f"samples-{number:06d}.parquet" for number in range(len(chunks))]
+    done = sum(len(c) * settings.samples for c, part in zip(chunks, parts, strict=True) if part.exists())
+    with progress(len(prompts) * settings.samples, f"evaluate {subject.run_id}", done=done) as reporter:
+        for chunk, part in zip(chunks, parts, strict=True):
+            if not part.exists():
+                artifacts.write(
+                    part, artifacts.ROLLOUTS, _rows(chunk, engine, settings, subject, errors, reporter, split)
+                )
+    with artifacts.TableWriter(path, artifacts.ROLLOUTS) as writer:
+        for table in _joined(parts):
+            writer.write(table)
+    for part in parts:
+        part.unlink()
+
+
+def _rows(
+    prompts: Sequence[Prompt],
+    engine: Engine,
+    settings: EvaluateSettings,
+    subject: Subject,
+    errors: ErrorRate,
+    reporter: Reporter,
+    split: str | None,
+) -> list[dict[str, Any]]:
+    owners = [(prompt, j) for prompt in prompts for j in range(settings.samples)]
+    encoded = {p.id: engine.encode(p.messages) for p in prompts}
+    sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, settings.top_k)
+    seeds = [draw_seed(settings.seed, "evaluate", prompt.id, j) for prompt, j in owners]
+    rollouts = engine.complete([encoded[prompt.id] for prompt, _ in owners], sampling, seeds, subject.policy_step)
+    verdicts = verify_many([(p, r.text) for (p, _), r in zip(owners, rollouts, strict=True)], EVALUATION)
+    errors.observe(verdicts, [prompt.id for prompt, _ in owners])
+    correct = sum(v.correct for v in verdicts) / len(verdicts)
+    reporter.advance(len(owners), correct=correct, tokens=sum(r.response_length for r in rollouts) / len(rollouts))
+    shared = asdict(subject) | {"sampling_json": json.dumps(asdict(sampling), sort_keys=True), "seed": settings.seed}
+    shared["info_json"] = json.dumps({"split": split})
+    return [
+        shared | _prompt_columns(prompt, j) | _rollout_columns(rollout) | _verdict_columns(verdict)
+        for (prompt, j), rollout, verdict in zip(owners, rollouts, verdicts, strict=True)
+    ]
+
+
+def _prompt_columns(prompt: Prompt, j: int) -> dict[str, Any]:
+    return {
+        "prompt_id": prompt.id,
+        "data_source": prompt.source,
+        "difficulty": prompt.difficulty,
+        "sample_index": j,
+        "prompt": [dict(m) for m in prompt.messages],
+    }
+
+
+def _rollout_columns(rollout: Rollout) -> dict[str, Any]:
+    mask = rollout.response_mask
+    return {
+        "response": rollout.text,
+        "response_ids": rollout.tokens[mask].tolist(),
+        "logprobs": rollout.logprob[mask].tolist(),
+        "entropies": rollout.entropy[mask].tolist(),
+        "finish_reason": rollout.finish,
+        "n_prompt_tokens": len(rollout.tokens) - rollout.response_length,
+        "n_response_tokens": rollout.response_length,
+    }
+
+
+def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "reward": verdict.score,
+        "acc": verdict.correct,
+        "extracted_answer": verdict.extracted,
+        "canonical_answer": verdict.canonical,
+        "verifier": verdict.verifier,
+        "verifier_version": verdict.version,
+        "verifier_status": verdict.status,
+    }
+
+
+def _joined(parts: Sequence[Path]) -> Iterator[pa.Table]:
+    """The parts in order, gathered into row groups worth compressing."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(pq.read_table(part))
+        full = sum(t.num_rows for t in waiting) >= ROWS_PER_GROUP
+        if full or sum(t.nbytes for t in waiting) >= artifacts.ROW_GROUP_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
