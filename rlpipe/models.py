@@ -105,7 +105,9 @@ def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, 
             f"`tokenizer.save_pretrained({str(path)!r})`"
         ) from error
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"model {path}: its tokenizer has no end-of-sequence token; set `eos_token` in tokenizer_config.json")
+        raise ModelError(
+            f"model {path}: its tokenizer has no end-of-sequence token; set `eos_token` in tokenizer_config.json"
+        )
     return model, tokenizer
 
 

@@ -197,6 +197,7 @@ class Step:
 
 
 @runtime_checkable
+@runtime_checkable
 class Engine(Protocol):
     """Generation. Only samplers (and evaluation) see it.
 

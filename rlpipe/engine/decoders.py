@@ -5,7 +5,7 @@ Rows are padded on the left, so that every row writes the same cache column; `ke
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 LLAMA_LIKE = ("llama", "qwen2", "qwen3")
 
 
+@runtime_checkable
 class Decoder(Protocol):
     def prefill(self, tokens: Tensor, real: Tensor, copies: Tensor, room: int) -> Tensor: ...
 
@@ -58,7 +59,9 @@ class LlamaDecoder:
         self.position = (real.cumsum(-1) - 1).clamp(min=0)
         hidden = self._forward(tokens)[:, -1]
         self._move(copies, length + room)
-        self.hidden_columns = torch.cat([self.hidden_columns[copies], self.hidden_columns.new_zeros(len(copies), room)], 1)
+        self.hidden_columns = torch.cat(
+            [self.hidden_columns[copies], self.hidden_columns.new_zeros(len(copies), room)], 1
+        )
         self.position = self.position[copies, -1:]
         return self._logits(hidden)[copies]
 
@@ -102,7 +105,8 @@ class LlamaDecoder:
             normed = self._norm(hidden, layer.post_attention_layernorm.weight)
             mlp = layer.mlp
             hidden = hidden + F.linear(
-                F.silu(F.linear(normed, mlp.gate_proj.weight)) * F.linear(normed, mlp.up_proj.weight), mlp.down_proj.weight
+                F.silu(F.linear(normed, mlp.gate_proj.weight)) * F.linear(normed, mlp.up_proj.weight),
+                mlp.down_proj.weight,
             )
         self.length = end
         return self._norm(hidden, self.trunk.norm.weight)

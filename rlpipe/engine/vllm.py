@@ -7,6 +7,7 @@ the trainer's, so the engine is not `exact`: the step measures the old policy it
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ class VLLMEngine:
 
     def __init__(self, model: Any, tokenizer: Any, memory_share: float = 0.4, top_logprobs: int = 20):
         try:
+            # In this process, so that weights can be handed over as tensors.
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
             import vllm
         except ImportError as error:
             raise RuntimeError(

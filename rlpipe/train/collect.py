@@ -26,7 +26,13 @@ class Collected:
 
 
 def collect(
-    pool: Sequence[Prompt], engine: Engine, recipe: Recipe, step: Step, num_prompts: int, max_refills: int, errors: ErrorRate
+    pool: Sequence[Prompt],
+    engine: Engine,
+    recipe: Recipe,
+    step: Step,
+    num_prompts: int,
+    max_refills: int,
+    errors: ErrorRate,
 ) -> Collected:
     """Scored groups of `num_prompts` prompts that pass the recipe's filters, refilled from the pool as often as allowed.
 

@@ -26,7 +26,9 @@ class Policy:
     def __init__(self, model: nn.Module, temperature: float = 1.0, chunk_bytes: int = 64 * 2**20):
         config: Any = model.config
         if getattr(config, "final_logit_softcapping", None):
-            raise ValueError(f"{type(model).__name__} caps its logits, which the chunked head does not; it is not supported")
+            raise ValueError(
+                f"{type(model).__name__} caps its logits, which the chunked head does not; it is not supported"
+            )
         self.model, self.temperature, self.chunk_bytes = model, temperature, chunk_bytes
         self.trunk: Any = model.base_model
         self.head: Any = model.get_output_embeddings()  # type: ignore[operator]

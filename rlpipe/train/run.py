@@ -95,9 +95,7 @@ def prepare(
     return Run(name, seed, phases, trainer, log, plan, tokenizer, [], [])
 
 
-def advance(
-    run: Run, pool: Sequence[Prompt], settings: TrainSettings, scratch: Path
-) -> tuple[dict[str, Any], Clock]:
+def advance(run: Run, pool: Sequence[Prompt], settings: TrainSettings, scratch: Path) -> tuple[dict[str, Any], Clock]:
     """One step, and a checkpoint where one is due."""
     rng = torch.Generator().manual_seed(draw_seed(run.seed, "step", run.step))
     step = Step(index=run.step, total=settings.steps, rng=rng, rollout=run.plan)

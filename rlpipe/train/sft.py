@@ -140,7 +140,9 @@ def make_optimizers(model: nn.Module, settings: SftSettings) -> list[torch.optim
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=settings.learning_rate, **adamw)]
     optimizers[0].param_groups[0]["peak"] = settings.learning_rate
     if muon_takes:
-        muon = torch.optim.Muon(inner, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=settings.weight_decay)
+        muon = torch.optim.Muon(
+            inner, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=settings.weight_decay
+        )
         muon.param_groups[0]["peak"] = settings.muon_learning_rate
         optimizers.append(muon)
     return optimizers

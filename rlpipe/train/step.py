@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -35,11 +36,16 @@ class Trainer:
 def train_step(
     pool: Sequence[Prompt], trainer: Trainer, recipe: Recipe, step: Step
 ) -> tuple[Collected, Batch | None, Metrics, Clock]:
-    """One step. The batch is None if no group passed the recipe's filters, and then nothing is updated."""
+    """One step. The batch is None if no group passed the recipe's filters, and then nothing is updated.
+
+    Raises: FloatingPointError if weights or gradients are not finite; VerifierErrors as `collect` does.
+    """
     settings, clock, metrics = trainer.settings, Clock(), Metrics()
     with clock("sample"):
         collected = collect(pool, trainer.engine, recipe, step, settings.prompts, settings.max_refills, trainer.errors)
     metrics.of_groups(collected)
+    if not math.isfinite(metrics.values["token_entropy"]):
+        raise FloatingPointError("the entropy of the sampled tokens is not finite, so the weights are not")
     if not collected.kept:
         recipe.observe(collected.sampled, None)
         return collected, None, metrics, clock
