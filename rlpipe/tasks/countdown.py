@@ -37,10 +37,22 @@ class Level:
 
 
 LEVELS: dict[str, Level] = {
-    **{f"c{n}": Level(n) for n in (2, 3, 4, 5, 6)},
-    **{f"c{n}x{m}": Level(n, m) for n, m in ((2, 2), (2, 3), (3, 2), (3, 3), (4, 2))},
-    **{f"c{n}p7": Level(n, 1, 7) for n in (2, 3, 4, 5)},
-    **{f"c{n}x2p7": Level(n, 2, 7) for n in (2, 3)},
+    "c2": Level(2),
+    "c3": Level(3),
+    "c4": Level(4),
+    "c5": Level(5),
+    "c6": Level(6),
+    "c2x2": Level(2, 2),
+    "c2x3": Level(2, 3),
+    "c3x2": Level(3, 2),
+    "c3x3": Level(3, 3),
+    "c4x2": Level(4, 2),
+    "c2p7": Level(2, 1, 7),
+    "c3p7": Level(3, 1, 7),
+    "c4p7": Level(4, 1, 7),
+    "c5p7": Level(5, 1, 7),
+    "c2x2p7": Level(2, 2, 7),
+    "c3x2p7": Level(3, 2, 7),
     "easy": Level(2, 2),
     "hard": Level(3, 2),
 }

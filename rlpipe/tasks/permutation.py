@@ -42,14 +42,24 @@ class Level:
 
 
 LEVELS: dict[str, Level] = {
-    **{f"{kind[0]}{n}": Level(n, kind) for kind in ("swap", "flip", "both") for n in (3, 4, 5)},
-    **{
-        f"{kind[0]}{n}d{d}": Level(n, kind, d, d)
-        for kind in ("swap", "flip", "both")
-        for n in (4, 5)
-        for d in (1, 2, 3)
-    },
-    **{f"{kind[0]}{n}any": Level(n, kind, sort=False) for kind in ("swap", "flip", "both") for n in (3, 4, 5)},
+    "s3": Level(3, "swap"),
+    "s4": Level(4, "swap"),
+    "s5": Level(5, "swap"),
+    "s3any": Level(3, "swap", sort=False),
+    "s4any": Level(4, "swap", sort=False),
+    "s5any": Level(5, "swap", sort=False),
+    "f3": Level(3, "flip"),
+    "f4": Level(4, "flip"),
+    "f5": Level(5, "flip"),
+    "f3any": Level(3, "flip", sort=False),
+    "f4any": Level(4, "flip", sort=False),
+    "f5any": Level(5, "flip", sort=False),
+    "b3": Level(3, "both"),
+    "b4": Level(4, "both"),
+    "b5": Level(5, "both"),
+    "b3any": Level(3, "both", sort=False),
+    "b4any": Level(4, "both", sort=False),
+    "b5any": Level(5, "both", sort=False),
     "easy": Level(4, "swap", 1, 2, sort=False),
     "hard": Level(5, "swap", 3, 4, sort=False),
 }

@@ -103,7 +103,8 @@ def _dataset(name: str, settings: str, seed: int = 0, size: int = 1) -> Procedur
 def level_config(name: str, level: str) -> dict[str, Any]:
     """Configuration of a task at `easy` (every attribute of its curriculum at its lowest) or `hard` (two steps up).
 
-    Only what differs from the task's defaults is named. Raises: ValueError for another level, or a task without a curriculum.
+    Only what differs from the task's defaults is named.
+    Raises: ValueError for another level, or a task without a curriculum.
     """
     from dataclasses import asdict
 
