@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ def auc(members: Scores, nonmembers: Scores) -> float:
     return float(wins(members, nonmembers).mean())
 
 
+@lru_cache(maxsize=16)
 def resampling_weights(n1: int, n0: int, draws: int, seed: int) -> tuple[Floats, Floats]:
     """How often each member `[draws, n1]` and non-member `[draws, n0]` is drawn, over its class size: strata apart."""
     rng = np.random.default_rng(seed)
@@ -133,8 +135,8 @@ def roc(members: Scores, nonmembers: Scores) -> Roc:
     """
     a, b = np.sort(np.asarray(members, float)), np.sort(np.asarray(nonmembers, float))
     threshold = np.unique(np.concatenate([a, b]))[::-1]
-    tpr = 1 - np.searchsorted(a, threshold, side="left") / len(a)
-    fpr = 1 - np.searchsorted(b, threshold, side="left") / len(b)
+    tpr = (len(a) - np.searchsorted(a, threshold, side="left")) / len(a)
+    fpr = (len(b) - np.searchsorted(b, threshold, side="left")) / len(b)
     start = np.zeros(1)
     return Roc(
         threshold=np.concatenate([[np.inf], threshold]),

@@ -47,6 +47,11 @@ class Completion(_Section):
     prompts: int = Field(default=50, ge=1, description="Benchmark prompts shown in part")
     shown: float = Field(default=0.6, gt=0, lt=1, description="Share of the words of a question that is shown")
 
+    @property
+    def limit(self) -> int:
+        """Prompts to show; 0 where the probe is off."""
+        return self.prompts if self.enabled else 0
+
 
 class Drift(_Section):
     """Misevolution watch: a frozen set of prompts, answered before and after training."""

@@ -1,0 +1,73 @@
+"""What the stage and the stand-alone commands print: detectors with their intervals, and verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rlpipe.contamination.analysis import ALL
+from rlpipe.contamination.detectors import DETECTORS
+from rlpipe.contamination.verdict import Verdict
+
+COLOURS = {"clean": "green", "review": "yellow", "contaminated": "red", "unknown": "dim"}
+CAVEATS = (
+    "Directions were fixed before labels were seen. No threshold is calibrated: a cut at 5 % false alarms needs a set "
+    "known to be clean. Greedy decoding is not reproducible to the bit on every device. An AUC on fewer than 50 prompts "
+    "per class is exploratory."
+)
+
+
+def show(metrics: Sequence[Mapping[str, Any]], verdicts: Sequence[Verdict], console: Console | None = None) -> None:
+    """Print both tables and the caveats."""
+    console = console or Console()
+    for split, title in (("train", "Members against non-members"), ("test", "Benchmark against never-trained prompts")):
+        table = detector_table(metrics, split, title)
+        if table.row_count:
+            console.print(table)
+    if verdicts:
+        console.print(verdict_table(verdicts))
+    console.print(CAVEATS, style="dim")
+
+
+def detector_table(metrics: Sequence[Mapping[str, Any]], split: str, title: str) -> Table:
+    """A row per detector: AUC under each policy, their difference, and TPR at 5 % false alarms; over all sources."""
+    own = [r for r in metrics if r.get("split") == split and r["benchmark"] == ALL]
+    models = list(dict.fromkeys(r["model_id"] for r in own if r["metric"].startswith("auc:")))
+    by_key = {(r["model_id"], r["metric"]): r for r in own}
+    table = Table(title=title)
+    for column in ("detector", *(f"AUC {m}" for m in models), "1 - AUC", "difference", "TPR at 5 % FPR", "prompts"):
+        table.add_column(column)
+    for detector in DETECTORS.values():
+        rows = [by_key.get((m, f"auc:{detector.name}")) for m in models]
+        if not rows or rows[0] is None:
+            continue
+        info = json.loads(rows[0]["info_json"])
+        rise, caught = (by_key.get((models[0], f"{kind}:{detector.name}")) for kind in ("diff:auc", "tpr@5%fpr"))
+        left_out = f", {info['n_dropped']} without a score" if info["n_dropped"] else ""
+        table.add_row(
+            f"{detector.title} ({detector.direction:+d})",
+            *(_interval(r) for r in rows),
+            f"{info['one_minus_auc']:.2f}",
+            _interval(rise),
+            f"{caught['value']:.2f}" if caught else "",
+            f"{info['n_members']} + {info['n_nonmembers']}{left_out}",
+        )
+    return table
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """A row per benchmark, its reasons one below the other."""
+    table = Table(title="Verdict by benchmark")
+    for column in ("benchmark", "verdict", "reasons, gravest first"):
+        table.add_column(column)
+    for v in verdicts:
+        table.add_row(v.benchmark, f"[{COLOURS[v.decision]}]{v.decision}[/]", "\n".join(v.reasons).replace("[", r"\["))
+    return table
+
+
+def _interval(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None else f"{row['value']:.2f} \\[{row['ci_lo']:.2f}, {row['ci_hi']:.2f}]"
