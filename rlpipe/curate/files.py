@@ -27,7 +27,7 @@ class Place:
     row: int
 
     def __str__(self) -> str:
-        return f"{self.path.name}:{self.row}"
+        return f"{self.path}:{self.row}"
 
     def error(self, column: str, value: object, problem: str, remedy: str) -> RowError:
         shown = repr(value)

@@ -47,7 +47,9 @@ class GymSource(_Source):
 
     reasoning_gym: str = Field(description="Name of a reasoning-gym dataset, such as chain_sum")
     size: int = Field(ge=1, description="Number of problems to draw")
-    seed: int | None = Field(default=None, ge=0, description="Seed of the draw; null: derived from curate.seed")
+    seed: int | None = Field(
+        default=None, ge=0, lt=4294, description="Seed of the draw; null: derived from curate.seed"
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="Passed to the dataset as it is")
 
 
