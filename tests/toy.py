@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from rlpipe.ops.signals import entropy, token_logprob
 from rlpipe.types import Batch, Group, Prompt, Rollout, RolloutPlan, Sampling, Signals, Step, Verdict
 
 
@@ -81,7 +83,10 @@ def step(index: int = 0, total: int = 100, seed: int = 7) -> Step:
 def random_batch(
     seed: int = 0, groups: int = 3, size: int = 4, prompt: int = 3, response: int = 6, vocabulary: int = 12
 ) -> Batch:
-    """Rollouts of unequal length after a prompt shared by their group, some right and some wrong; no advantage yet."""
+    """Rollouts of unequal length after a prompt shared by their group, some right and some wrong; no advantage yet.
+
+    Float64. Tokens after a response are not padding but noise, so that they must not matter.
+    """
     rng = torch.Generator().manual_seed(seed)
     rows, width = groups * size, prompt + response
     length = torch.randint(1, response + 1, (rows,), generator=rng)
@@ -89,22 +94,18 @@ def random_batch(
     mask = (position >= prompt) & (position < prompt + length[:, None])
     tokens = torch.randint(1, vocabulary, (rows, width), generator=rng)
     tokens[:, :prompt] = tokens[::size, :prompt].repeat_interleave(size, 0)
-    logprob = -torch.rand(rows, width, generator=rng) * 3 * mask
+    logprob = -torch.rand(rows, width, generator=rng, dtype=torch.float64) * 3 * mask
+    noise = 0.3 * torch.randn(rows, width, generator=rng, dtype=torch.float64)
     correct = torch.rand(rows, generator=rng) < 0.5
     correct[:2] = torch.tensor([True, False])
-    return Batch(
-        tokens=tokens * (position < prompt + length[:, None]),
-        response_mask=mask,
-        sampling_logprob=logprob - 0.3 * torch.rand(rows, width, generator=rng) * mask,
+    return blank(
+        mask,
+        tokens=tokens,
+        sampling_logprob=logprob + noise * mask,
         group=torch.arange(groups).repeat_interleave(size),
-        reward=correct.float(),
+        reward=correct.double(),
         correct=correct,
-        old=Signals(logprob, torch.rand(rows, width, generator=rng) * mask),
-        reference=None,
-        advantage=torch.zeros(rows, width),
-        annotations={},
-        token_weight=torch.ones(rows, width),
-        reduction_weight=torch.zeros(rows, width),
+        old=Signals(logprob, logprob.abs()),
     )
 
 
@@ -137,3 +138,26 @@ def tiny_policy(words: Sequence[str] = (), seed: int = 0, architecture: str = "l
     shape = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "num_kv_heads": 1, "intermediate_size": 24}
     settings = ModelSettings(architecture=architecture, max_length=64, init_std=0.4, **shape)
     return from_scratch(settings, tokenizer, seed), tokenizer
+
+
+class Bigram:
+    """A policy whose next token depends on the last one alone: a table of logits. Quick, exact in float64, learnable.
+
+    Called like the trainer's policy; what it says of tokens outside the mask is not 0, so that it must not matter.
+    """
+
+    def __init__(self, vocabulary: int = 12, seed: int = 0, spread: float = 1.5):
+        rng = torch.Generator().manual_seed(seed)
+        self.table = leaf(spread * torch.randn(vocabulary, vocabulary, generator=rng, dtype=torch.float64))
+
+    def moved(self, seed: int, by: float) -> Bigram:
+        """This policy after an update in a random direction."""
+        other = Bigram(len(self.table), seed, by)
+        other.table = leaf((self.table + other.table).detach())
+        return other
+
+    def __call__(self, tokens: Tensor, response_mask: Tensor, signals: Mapping[str, Any] | None = None) -> Signals:
+        logits, following = self.table[tokens[:, :-1]], tokens[:, 1:]
+        functions = {"logprob": token_logprob, "entropy": entropy, **(signals or {})}
+        found = {name: pad(f(logits, following), (1, 0), value=-0.5) for name, f in functions.items()}
+        return Signals(found.pop("logprob"), found.pop("entropy"), found)

@@ -36,12 +36,12 @@ def dapo(
 ) -> Recipe:
     """Clip-higher, dynamic sampling, token mean, overlong shaping.
 
-    dynamic_sampling: keep only groups with a right and a wrong answer; the trainer draws further prompts until the step
-    is full. overlong_penalty: largest penalty, in units of the paper's reward of +1 or -1, reached at `max_length`
-    tokens and growing over the last `buffer`; give the run's `max_new_tokens` as max_length, or nothing is ever
-    overlong.
-    Logs `clip_fraction`, `dual_clip_fraction`, `overlong` (share of rollouts fined), and the trainer's
-    refills.
+    clip_low, clip_high: distances from 1 at which the ratio stops counting. dual_clip: ratio beyond which the loss of a
+    bad token grows no more. dynamic_sampling: keep only groups with a right and a wrong answer; the trainer draws
+    further prompts until the step is full. overlong_penalty: the largest, in units of the paper's reward of +1 or -1.
+    max_length, buffer: tokens; the penalty is reached at `max_length` and grows over the last `buffer`. Give the run's
+    `max_new_tokens` as max_length, or nothing is ever overlong.
+    Logs `clip_fraction`, `dual_clip_fraction`, `overlong` (share of rollouts fined), and the trainer's refills.
     Source: arXiv:2503.14476: clip-higher eq. 10, dynamic sampling eq. 11, token mean eq. 12, overlong eq. 13; dual clip
     10 from its recipe in verl.
     Differs: rewards here are 1 and 0, so half the penalty is subtracted, which gives the same advantages. The number of

@@ -22,9 +22,9 @@ from rlpipe.types import Batch, Step
 def dr_grpo(recipe: Recipe, *, clip_low: Fraction = 0.2, clip_high: NonNegative = 0.2, length: Count = 3000) -> Recipe:
     """Group-centred advantage, PPO's clip, sum over tokens divided by a constant length.
 
-    length: tokens every rollout's sum is divided by; the release divides by its longest allowed response, 3000. It
-    scales the loss and nothing else: give the run's `max_new_tokens` to keep gradient norms comparable with other
-    methods'.
+    clip_low, clip_high: distances from 1 at which the ratio stops counting. length: tokens every rollout's sum is
+    divided by; the release divides by its longest allowed response, 3000. It scales the loss and nothing else: give the
+    run's `max_new_tokens` to keep gradient norms comparable with other methods'.
     Logs `clip_fraction`.
     Source: arXiv:2503.20783, its objective; sail-sg/understand-r1-zero (`--generate_max_length 3000`).
     Differs: a group of one keeps its reward, as in verl; the paper has no such groups.

@@ -28,6 +28,7 @@ def grpo(
 
     clip_low, clip_high: distances from 1 at which the ratio stops counting. reduction: `sequence` as published; `token`
     weighs every token alike (DAPO's); `constant` divides each rollout's sum by `length` tokens (Dr. GRPO's).
+    length: tokens, for `constant`; 1024 is the paper's longest response.
     Logs `clip_fraction`.
     Source: DeepSeekMath, arXiv:2402.03300, eq. 3 and section 4.1.2; clip of PPO, arXiv:1707.06347, eq. 7.
     Differs: the KL term of eq. 3 (coefficient 0.04) is a method of its own, `kl_penalty`; unbiased deviation and

@@ -32,9 +32,9 @@ def kl_penalty(
 ) -> Recipe:
     """Adds `coefficient * estimate` to each token's loss, or takes a rollout's sum of it from its reward.
 
-    estimator: with d = log reference - log policy: k1 = -d, k2 = d^2/2, k3 = exp(d) - d - 1, `k3+` the value of k3 with
-    the gradient of k2, abs = |d|. where: `loss`; or `reward`, before the advantage, with the old policy and no gradient
-    (k1 belongs there).
+    coefficient: per nat. estimator: with d = log reference - log policy: k1 = -d, k2 = d^2/2, k3 = exp(d) - d - 1,
+    `k3+` the value of k3 with the gradient of k2, abs = |d|. where: `loss`; or `reward`, before the advantage, with the
+    old policy and no gradient (k1 belongs there).
     Logs `kl_penalty` (mean estimate per token, nats; in the loss), and the trainer's `kl_reference`.
     Source: DeepSeekMath, arXiv:2402.03300, eq. 4 (k3 in the loss, 0.04); estimators of Schulman, Approximating KL
     Divergence, 2020. Differs: in the reward, the whole rollout's sum is taken from the reward of the base method's

@@ -19,8 +19,9 @@ from rlpipe.types import Group, draw_seed
 
 
 def random_reward(recipe: Recipe, *, probability: Fraction = 0.5) -> Recipe:
-    """Reward 1 with the given probability, else 0.
+    """Reward 1 or 0, whatever the answer.
 
+    probability: of reward 1.
     Source: Spurious Rewards, arXiv:2506.10947 (random reward, probability 0.5). Differs: the coin is keyed by (step,
     prompt, sample, the rollout's tokens), so that it repeats when a run is resumed, differs between seeds as their
     rollouts do, and cannot be learnt, as no text keeps its coin.

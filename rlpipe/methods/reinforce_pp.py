@@ -36,10 +36,10 @@ def reinforce_pp(
 
     baseline: `none`, or `group` for REINFORCE++-baseline (reward minus the group's mean on every token). gamma:
     discount per response token. kl: coefficient of the penalty k1 inside each token's reward; 0 needs no reference
-    policy.
+    policy. clip_low, clip_high: distances from 1 at which the ratio stops counting.
     Logs `clip_fraction`, and `kl_reference` where kl is not 0.
     Source: arXiv:2501.03262, its advantage; whitening (x - mean) / sqrt(var + 1e-8) as in verl.
-    Differs: the paper's experiments set kl to small values; here it is off, as with verifiable rewards elsewhere.
+    Differs: kl is off unless asked for, as rewards are verified; the paper's token rewards carry it.
     """
     if kl != 0.0:
         recipe = recipe.with_reference()

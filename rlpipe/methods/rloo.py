@@ -25,6 +25,7 @@ def rloo(
     """Leave-one-out advantage on the unclipped surrogate, summed over the tokens of a rollout.
 
     reduction: `sum` as published, the rollout being one action; the others as in `grpo`, for comparisons at one scale.
+    length: tokens, for `constant`.
     Source: Ahmadian et al., arXiv:2402.14740, the RLOO estimator.
     Differs: several updates per step reweight by the token ratio to the old policy, without a clip, where the paper
     makes one update (and the gradients agree); its KL to the reference is the method `kl_penalty` with `where: reward`.

@@ -1,0 +1,128 @@
+"""Every method found in the folder keeps the contract; no method is named here, and none is excused."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rlpipe.hyperparameters import Range
+from rlpipe.recipe import ONE, Recipe, load
+from tests.contract import CHECKS, METHODS, NAMES, VARIANTS, gradient, same, stack, weighed
+from tests.toy import group, step, toy_prompt
+
+every_variant = pytest.mark.parametrize("methods", VARIANTS.values(), ids=VARIANTS.keys())
+every_method = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__.removeprefix("check_"))
+@every_variant
+def test_contract(methods, check):
+    check(load(methods))
+
+
+@every_method
+def test_every_number_may_be_a_schedule(name):
+    """A schedule that stands still is the number."""
+    numbers = [h for h in METHODS[name].hyperparameters.values() if any(isinstance(n, Range) for n in notes(h.type))]
+    still = {h.name: {"start": h.default, "end": h.default, "steps": 3} for h in numbers}
+    recipe, scheduled = load(stack(name)), load(stack(name, **still))
+    same(gradient(scheduled, weighed(scheduled)), gradient(recipe, weighed(recipe)))
+
+
+def notes(kind: Any) -> tuple[Any, ...]:
+    return getattr(kind, "__metadata__", ())
+
+
+@every_variant
+def test_state_round_trip(methods):
+    """What has memory goes on in a fresh recipe where it stopped, through the format of checkpoints."""
+    pool, groups = [toy_prompt(f"p{i}") for i in range(7)], [group([1, 0])]
+    used = load(methods)
+    batch = weighed(used)
+    used.curriculum(pool, 3, step())
+    used.observe(groups, batch)
+    file = io.BytesIO()
+    torch.save(used.state_dict(), file)
+    file.seek(0)
+    fresh = load(methods)
+    fresh.load_state_dict(torch.load(file, weights_only=True))
+    assert fresh.state_dict() == used.state_dict()
+    assert fresh.curriculum(pool, 5, step(1)) == used.curriculum(pool, 5, step(1))
+    fresh.observe(groups, batch)
+    used.observe(groups, batch)
+    assert fresh.state_dict() == used.state_dict()
+
+
+@every_variant
+def test_rewards_belong_to_their_groups(methods):
+    """One reward per rollout, whatever order the groups come in; filters answer yes or no."""
+    recipe = load(methods)
+    groups = [
+        group(scores, [3, 9, 20481], name) for name, scores in (("a", [1, 0, 1]), ("b", [0, 0, 0]), ("c", [1, 1, 0]))
+    ]
+
+    def rewarded(some):
+        rewards = recipe.reward(some)
+        for shape in recipe.reward_shaping:
+            rewards = shape(some, rewards)
+        return rewards
+
+    forwards, backwards = rewarded(groups), rewarded(groups[::-1])[::-1]
+    assert [r.shape for r in forwards] == [(3,)] * 3
+    assert all(torch.equal(a, b) for a, b in zip(forwards, backwards, strict=True))
+    assert all(keep(g) in (True, False) for keep in recipe.group_filters for g in groups)
+
+
+@every_method
+def test_signature(name):
+    """Keyword-only and typed, with published values; the docstring gives the source and explains each of them."""
+    module = import_module(f"rlpipe.methods.{name}")
+    method = getattr(module, name)
+    signature = inspect.signature(method, eval_str=True)
+    first, *others = signature.parameters.values()
+    assert (first.name, first.annotation, signature.return_annotation) == ("recipe", Recipe, Recipe)
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in others)
+    documented = method.__doc__
+    assert "Source:" in documented
+    assert "Differs:" in documented
+    explained = " ".join(re.findall(r"([a-z_, ]+):", documented))
+    assert [p.name for p in others if not re.search(rf"\b{p.name}\b", explained)] == []
+    recipe = load(stack(name))
+    logged = [*recipe.annotations, *recipe.diagnostics]
+    assert [n for n in logged if f"`{n}`" not in documented] == [], "what is logged is said under `Logs`"
+
+
+@every_method
+def test_file_is_read_as_it_runs(name):
+    """What `rlpipe methods` and the checks of params.yaml read from the file is what the recipe then holds."""
+    method, recipe = METHODS[name], load(stack(name))
+    parameters = list(inspect.signature(getattr(import_module(f"rlpipe.methods.{name}"), name)).parameters.values())[1:]
+    assert {p.name: p.default for p in parameters} == {h.name: h.default for h in method.hyperparameters.values()}
+    filled = {slot for slot in ONE if recipe.filled_by[slot] == name}
+    assert filled <= {s for verb in ("choose", "override", "wrap") for s in method.slots[verb]}
+    assert set(method.slots["choose"]) <= filled
+    before = load([stack(name)[0]]) if len(stack(name)) > 1 else Recipe()
+    added = {f for f in vars(recipe) if f not in ONE and len_of(recipe, f) > len_of(before, f)} - {
+        "filled_by",
+        "changes",
+    }
+    assert added <= set(method.slots["add"])
+
+
+def len_of(recipe: Recipe, name: str) -> int:
+    value = getattr(recipe, name)
+    return len(value) if isinstance(value, dict | tuple) else 0
+
+
+@every_method
+def test_has_its_own_tests_and_paper(name):
+    assert (Path(__file__).parent / "methods" / f"test_{name}.py").is_file()
+    assert METHODS[name].paper
+    assert METHODS[name].summary.endswith(".")
