@@ -17,6 +17,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.evaluate.problems import problem_table, read_samples
+from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.report.charts import Colours
 from rlpipe.report.settings import ReportSettings
 
@@ -83,6 +84,11 @@ class Data:
         path = self.inputs.get(name, Path("/nonexistent")) / file
         return path if path.exists() else None
 
+    @cached_property
+    def statistics(self) -> EvaluateSettings:
+        """How the evaluations were made: their own settings, so that intervals agree with theirs."""
+        return EvaluateSettings.model_validate(self.section("evaluate"))
+
     # Tables
 
     def table(
@@ -106,7 +112,7 @@ class Data:
         key = (name, "problems")
         if key not in self._tables:
             path = self.path(name, "samples.parquet")
-            self._tables[key] = problem_table(read_samples(path), seed=self.settings.seed) if path else pl.DataFrame()
+            self._tables[key] = problem_table(read_samples(path), seed=self.statistics.seed) if path else pl.DataFrame()
         return self._tables[key]  # type: ignore[no-any-return]
 
     def steps(self, run: str) -> pl.DataFrame:

@@ -39,13 +39,15 @@ class Measured:
     """
 
     def __init__(self, data: Data):
-        self.data, self.settings = data, data.settings
+        self.data, self.settings = data, data.statistics
         found = {p: [data.problems(name) for name in data.names("evaluate", p)] for p in (WARM_UP, *data.runs)}
         found = {p: [table for table in tables if len(table)] for p, tables in found.items()}
         shared = _shared([table for tables in found.values() for table in tables])
         self.prompts = shared
         self.tables = {
-            policy: [shared.select("prompt_id").join(t, on="prompt_id", how="left", maintain_order="left") for t in tables]
+            policy: [
+                shared.select("prompt_id").join(t, on="prompt_id", how="left", maintain_order="left") for t in tables
+            ]
             for policy, tables in found.items()
             if tables and len(shared)
         }
@@ -92,7 +94,7 @@ class Measured:
     def intervals(self, values: Array, bounded: bool = True) -> list[Interval]:
         """Of every column of `[M, C]`, as the settings ask."""
         s = self.settings
-        return interval(values, confidence=1 - s.alpha, draws=s.resamples, seed=s.seed, bounded=bounded)
+        return interval(values, s.interval, s.confidence, s.bootstrap_draws, s.seed, bounded)
 
     def difference(self, policy: str, reference: str, measure: str) -> Paired:
         """What a policy has over another on the same prompts."""
@@ -100,7 +102,8 @@ class Measured:
         if key not in self._differences:
             names, s = [m.name for m in self.measures], self.settings
             before, after = (np.stack([self.values(p, name) for name in names], axis=1) for p in (reference, policy))
-            found = paired(before, after, confidence=1 - s.alpha, draws=s.resamples, flips=s.flips, seed=s.seed)
+            bounded = [m.bounded for m in self.measures]
+            found = paired(before, after, s.interval, s.confidence, s.bootstrap_draws, s.flip_draws, s.seed, bounded)
             self._differences[key] = dict(zip(names, found, strict=True))
         return self._differences[key][measure]
 
@@ -110,9 +113,13 @@ class Measured:
         return found + [(run, self.baseline) for run in self.runs if self.baseline and run != self.baseline]
 
     def adjusted(self) -> dict[tuple[str, str, str], float]:
-        """Holm-adjusted p-values over all pairs and measures of the table."""
-        keys = [(run, reference, m.name) for run, reference in self.pairs() for m in self.measures]
-        return dict(zip(keys, holm([self.difference(*key).p for key in keys]), strict=True))
+        """Holm-adjusted p-values over all pairs: of the measure named in advance by itself, of all others together."""
+        found: dict[tuple[str, str, str], float] = {}
+        primary = [m.name for m in self.measures if m.name == self.settings.primary_metric]
+        for family in (primary, [m.name for m in self.measures if m.name not in primary]):
+            keys = [(run, reference, name) for run, reference in self.pairs() for name in family]
+            found |= dict(zip(keys, holm([self.difference(*key).p for key in keys]), strict=True))
+        return found
 
 
 def measures(ks: Sequence[int]) -> list[Measure]:

@@ -11,7 +11,17 @@ from rlpipe.report.blocks import Section
 from rlpipe.report.data import Data
 from rlpipe.report.page import render
 from rlpipe.report.measures import Measured
-from rlpipe.report.sections import comparison, curves, entropy_law, levels, overview, pass_at_k, provenance, rollouts
+from rlpipe.report.sections import (
+    comparison,
+    contamination,
+    curves,
+    entropy_law,
+    levels,
+    overview,
+    pass_at_k,
+    provenance,
+    rollouts,
+)
 from rlpipe.report.settings import ReportSettings
 
 
@@ -40,6 +50,7 @@ def build(data: Data) -> list[Section]:
         pass_at_k.build(data, measured),
         entropy_law.build(data),
         levels.build(data, measured),
+        contamination.build(data),
         rollouts.build(data),
         provenance.build(data),
     ]

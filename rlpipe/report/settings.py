@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ReportSettings(BaseModel):
-    """How the report is drawn. None of it changes a number of another stage."""
+    """How the report is drawn. Intervals and tests are those of the `evaluate` section, as the evaluations were made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,9 +24,4 @@ class ReportSettings(BaseModel):
     rollouts_per_prompt: int = Field(4, ge=1, le=64, description="rollouts shown of one prompt under one policy")
     browser_steps: int = Field(3, ge=0, description="training steps shown in the browser per seed, evenly spaced")
     smooth_steps: int = Field(10, ge=1, description="steps averaged for one point of a curve and of the entropy law")
-    alpha: float = Field(
-        0.05, gt=0, lt=1, description="level of the adjusted p-values and of the interval that a mark needs"
-    )
-    resamples: int = Field(10_000, ge=100, description="bootstrap resamples for intervals the report computes itself")
-    flips: int = Field(100_000, ge=1000, description="random sign flips behind a p-value, above 20 prompts")
-    seed: int = Field(0, ge=0, description="seed of those resamples and of the choice of sample rollouts")
+    seed: int = Field(0, ge=0, description="of the choice of sample rollouts")

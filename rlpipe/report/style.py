@@ -87,13 +87,16 @@ tbody tr{border-bottom:1px solid var(--rule)}
 th:first-child,td:first-child{padding-left:0;position:sticky;left:0;background:var(--paper);z-index:1}
 td small,tbody th small{display:block;letter-spacing:-.005em;color:var(--soft);font-size:.76rem;font-weight:400}
 td.mark{font-weight:650}
-td.mark span,.marked{background:var(--mark);border-radius:3px;padding:.05rem .3rem;margin-right:-.3rem}
+td.mark span,.marked{background:var(--mark);border-radius:3px;padding:.05rem .3rem}
+td.mark span{margin-right:-.3rem}
 td.up{color:var(--good)}td.down{color:var(--bad)}td.dim{color:var(--soft)}
 thead button{all:unset;cursor:pointer;font-weight:600;border-radius:2px}
 thead button:focus-visible{outline:2px solid var(--accent)}
-thead th[aria-sort] button::after{content:" \\2195";color:var(--faint);font-weight:400;font-size:.85em}
-thead th[aria-sort=ascending] button::after{content:" \\2191";color:var(--ink)}
-thead th[aria-sort=descending] button::after{content:" \\2193";color:var(--ink)}
+thead th[aria-sort] button{position:relative}
+thead th[aria-sort] button::after{content:"\\2195";color:var(--faint);font-weight:400;font-size:.85em;position:absolute;right:-.95em;opacity:0}
+thead th[aria-sort] button:hover::after,thead th[aria-sort] button:focus-visible::after{opacity:1}
+thead th[aria-sort=ascending] button::after{content:"\\2191";color:var(--ink);opacity:1}
+thead th[aria-sort=descending] button::after{content:"\\2193";color:var(--ink);opacity:1}
 abbr{text-decoration:none;border-bottom:1px dotted var(--faint);cursor:help}
 details{font-size:.9rem;margin:.6rem 0}
 details>summary{cursor:pointer;color:var(--soft);width:fit-content}

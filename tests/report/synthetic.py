@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 
 from rlpipe import artifacts
+from rlpipe.contamination.analysis import ScoreTable, metric_rows
+from rlpipe.contamination.detectors import score_probes
+from rlpipe.contamination.settings import ContaminationSettings
 
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "<respond>", *map(str, range(10)), "+", "-", "*", "=", ";", "(", ")"]
 WORDS += ["make", "from", "value", "of", "mod5", "and", "so"]
@@ -39,6 +42,7 @@ class Size:
     contamination: bool = True
     seed: int = 0
     params: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=lambda: {"bootstrap_draws": 500, "flip_draws": 2000})
 
 
 @dataclass(frozen=True)
@@ -210,7 +214,7 @@ def params(size: Size) -> dict[str, Any]:
         "learning_rate": 5e-4,
         "temperature": 1.0,
     }
-    report = {"baseline": "grpo", "control": "grpo_low_lr", "resamples": 1000, "sample_rollouts": 200}
+    report = {"baseline": "grpo", "control": "grpo_low_lr", "sample_rollouts": 320}
     return {
         "train": train,
         "runs": runs,
@@ -240,20 +244,20 @@ def probe_rows(rng: np.random.Generator, size: Size, model: str, shift: float) -
     return rows
 
 
-def overlap_rows() -> list[dict[str, Any]]:
-    """Pairs found between training and evaluation prompts, and a summary per benchmark and method."""
+def overlap_rows(run: str) -> list[dict[str, Any]]:
+    """Pairs found between training and evaluation prompts, a summary per benchmark and method, and verdicts."""
     common = {"train_set": "train", "method_version": "1"}
-    pairs = [
-        {**common, "record_type": "pair", "method": "ngram", "decision": "template", "eval_set": "rlpipe/expression",
-         "train_id": "a" * 32, "eval_id": "b" * 32, "score": 0.62, "reason": "same template, other numbers"},
-    ]  # fmt: skip
-    summaries = [
-        {**common, "record_type": "summary", "method": method, "decision": "clean", "eval_set": source, "n": 12,
-         "score": 0.0, "train_count": 400, "reason": "no pair above the threshold"}
-        for source in LEVELS
-        for method in ("exact", "ngram", "minhash")
-    ]  # fmt: skip
-    return pairs + summaries
+    pair = {"record_type": "pair", "method": "ngram", "decision": "template", "eval_set": "rlpipe/expression"}
+    rows: list[dict[str, Any]] = [common | pair | {"train_id": "a" * 32, "eval_id": "b" * 32, "score": 0.62}]
+    for source in LEVELS:
+        summary = {"record_type": "summary", "decision": "clean", "eval_set": source, "n": 12, "train_count": 400}
+        rows += [
+            common | summary | {"method": m, "reason": "no pair above the threshold"} for m in ("exact", "minhash")
+        ]
+        reason = f"none of 12 prompts is among the training prompts\nself_critique: AUC 0.51 [0.40, 0.62] under {run}"
+        verdict = {"record_type": "verdict", "method": "verdict", "decision": "clean", "eval_set": source}
+        rows.append(common | verdict | {"reason": reason})
+    return rows
 
 
 def curate(root: Path, size: Size) -> None:
@@ -310,13 +314,17 @@ def training(root: Path, size: Size, run: str, seed: int) -> None:
 
 
 def contamination(root: Path, size: Size, run: str, seed: int) -> None:
+    import polars as pl
+
     root.mkdir(parents=True)
-    rng = np.random.default_rng([size.seed, seed, 7, *run.encode()])
-    rows = probe_rows(rng, size, "sft", 0.0) + probe_rows(rng, size, f"{run}/seed-{seed}", 0.15)
+    rng, model = np.random.default_rng([size.seed, seed, 7, *run.encode()]), f"{run}/seed-{seed}"
+    rows = probe_rows(rng, size, "sft", 0.0) + probe_rows(rng, size, model, 0.15)
     artifacts.write(root / "probes.parquet", artifacts.PROBES, rows)
-    artifacts.write(root / "overlap.parquet", artifacts.CONTAMINATION, overlap_rows())
-    artifacts.write(root / "metrics.parquet", artifacts.EVAL, [])
-    stamp(root, f"contamination/{run}/seed-{seed}", {}, 9.0)
+    artifacts.write(root / "overlap.parquet", artifacts.CONTAMINATION, overlap_rows(run))
+    table = ScoreTable.of(score_probes(pl.read_parquet(root / "probes.parquet")))
+    metrics = metric_rows(table, model, model, "sft", ContaminationSettings(bootstrap_draws=100))
+    artifacts.write(root / "metrics.parquet", artifacts.EVAL, metrics)
+    stamp(root, f"contamination/{run}/seed-{seed}", {"contamination": {"primary": "self_critique"}}, 9.0)
 
 
 def pipeline(root: Path, size: Size | None = None) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from rlpipe.evaluate.intervals import Interval
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import WARM_UP, Data
-from rlpipe.report.markup import MINUS, count, interval, number, p_value, run_name, seconds
+from rlpipe.report.markup import MINUS, count, escape, interval, number, p_value, run_name, seconds
 from rlpipe.report.measures import Measure, Measured, as_row, decided
 from rlpipe.report.sections.verdicts import headline, verdicts
 
@@ -36,7 +36,7 @@ def build(data: Data, measured: Measured) -> Section:
         blocks.append(each_seed(data, measured))
     elif measured.runs:
         blocks.append(Prose("Every run has one seed, so how much a repetition would differ is not known.", "note"))
-    level = f"{100 * (1 - data.settings.alpha):g}\u202f%"
+    level = f"{100 * measured.settings.confidence:g}\u202f%"
     summary = (
         f"{len(measured.prompts):,} prompts, {measured.n} rollouts of each; {level} intervals by resampling prompts, "
         "differences prompt by prompt."
@@ -131,8 +131,9 @@ def differences(measured: Measured) -> Table:
         "differences",
         columns,
         rows,
-        f"Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s method for "
-        f"all {len(numbers)} comparisons of this table. In grey: the interval includes zero.",
+        f"Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s method: "
+        f"{escape(measured.settings.primary_metric)}, named in advance, over its own comparisons, the other measures over all of "
+        f"theirs ({len(numbers)} in all). In grey: the interval includes zero.",
         pl.DataFrame(numbers),
     )
 
@@ -144,7 +145,7 @@ def _equals(p: float) -> str:
 
 def figure(measured: Measured) -> Figure:
     """The differences that the verdicts rest on, as dots with intervals."""
-    shown = [*headline(measured, entropy=False), *headline(measured, entropy=True)[:1]]
+    shown = headline(measured)
     rows = []
     for run, reference in measured.pairs():
         for m in shown:

@@ -52,8 +52,8 @@ def fit(data: Data, run: str, seed: int) -> tuple[pl.DataFrame, Law | NoFit] | N
         means["reward"],
         means["step"],
         intervention=intervention(data.run_settings(run)),
-        seed=data.settings.seed,
-        confidence=1 - data.settings.alpha,
+        seed=data.statistics.seed,
+        confidence=data.statistics.confidence,
     )
     return blocks, law
 

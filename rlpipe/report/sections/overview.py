@@ -110,7 +110,9 @@ def _seeds(data: Data) -> str:
 
 def evaluation(data: Data) -> str:
     """What the policies were compared on, and whether it was held out from both stages."""
-    name = next((n for run in (WARM_UP, *data.runs) for n in data.names("evaluate", run) if len(data.problems(n))), None)
+    name = next(
+        (n for run in (WARM_UP, *data.runs) for n in data.names("evaluate", run) if len(data.problems(n))), None
+    )
     if name is None:
         return ""
     table, settings = data.problems(name), data.section("evaluate")

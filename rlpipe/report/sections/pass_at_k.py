@@ -138,12 +138,12 @@ def rings(chosen: Any, x: alt.X, y: alt.Y, colours: Colours, labelled: bool) -> 
 def table(data: Data, measured: Measured) -> Table:
     """k* of every seed with its interval."""
     rows, numbers = [], []
-    s = data.settings
+    s = measured.settings
     n, base = measured.n, measured.counts(WARM_UP)[0]
     for run in measured.runs:
         for name, correct in zip(data.names("evaluate", run), measured.counts(run), strict=True):
             seed = int(name.rpartition("-")[2])
-            found = crossover(base, correct, n, confidence=1 - s.alpha, draws=s.resamples, seed=s.seed)
+            found = crossover(base, correct, n, None, s.confidence, s.bootstrap_draws, s.seed)
             rows.append(_row(f"{run_name(run, data.colours.slots[run])} seed {seed}", found, n))
             numbers.append(
                 {"run": run, "seed": seed, "k": found.k, "ci_lo": found.low, "ci_hi": found.high}

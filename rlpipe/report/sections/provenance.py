@@ -44,7 +44,10 @@ def runs(data: Data) -> Table:
         cells = [Cell(run_name(run, data.colours.slots[run])), Cell(escape(stack)), Cell(escape(changed) or NONE)]
         rows.append([*cells, Cell(escape(listing([str(seed) for seed in data.seeds[run]])))])
         numbers.append({"run": run, "methods": stack, "changes": changed, "seeds": json.dumps(data.seeds[run])})
-    columns = [Column(name, number=False) for name in ("Run", "Methods, first to last", "Changes to the shared settings", "Seeds")]
+    columns = [
+        Column(name, number=False)
+        for name in ("Run", "Methods, first to last", "Changes to the shared settings", "Seeds")
+    ]
     caption = "What each run is. Hyperparameters not named here have the value of the paper, as <code>rlpipe methods</code> lists it."
     return Table("runs", columns, rows, caption, pl.DataFrame(numbers), sortable=False)
 
