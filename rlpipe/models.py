@@ -80,7 +80,7 @@ def from_scratch(settings: ModelSettings, tokenizer: Any, seed: int) -> nn.Modul
         "eos_token_id": tokenizer.eos_token_id,
     }
     torch.manual_seed(seed)
-    return model_class(config_class(**shape)).to(getattr(torch, settings.dtype))
+    return model_class(config_class(**shape)).to(device(), getattr(torch, settings.dtype))
 
 
 def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, Any]:
@@ -108,7 +108,14 @@ def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, 
         raise ModelError(
             f"model {path}: its tokenizer has no end-of-sequence token; set `eos_token` in tokenizer_config.json"
         )
-    return model, tokenizer
+    return model.to(device()), tokenizer
+
+
+def device() -> torch.device:
+    """Where models go: the accelerator of this process, or the CPU."""
+    from accelerate import PartialState
+
+    return PartialState().device
 
 
 def save_policy(model: nn.Module, tokenizer: Any, directory: Path) -> None:
