@@ -1,0 +1,70 @@
+"""Training prompts that the test split holds already: found by `overlap`, left out on the training side only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from rlpipe.curate.compare import span
+from rlpipe.curate.eval_text import EvalText
+from rlpipe.curate.item import Item, Rejected, rejected
+from rlpipe.curate.overlap import Pair, Scan, index_of
+from rlpipe.curate.overlap_rows import GRAVITY, summary_rows
+from rlpipe.curate.settings import Decontamination
+from rlpipe.curate.texts import ROWS
+from rlpipe.curate.thresholds import OverlapThresholds
+
+
+@dataclass(frozen=True)
+class Decontaminated:
+    """Items of all splits that stay, those left out, and what was found by evaluation set."""
+
+    items: list[Item]
+    rejected: list[Rejected]
+    overlap: dict[str, dict[str, Any]]
+
+
+def decontaminate(items: Sequence[Item], splits: Mapping[str, str], settings: Decontamination) -> Decontaminated:
+    """Compare everything outside the test split with the test split; `splits` maps ids to splits.
+
+    The summary counts what was found before anything was left out.
+    """
+    test = [item for item in items if splits[item.id] == "test"]
+    train = [item for item in items if splits[item.id] != "test"]
+    if not test or not train:
+        return Decontaminated(list(items), [], {})
+    thresholds = OverlapThresholds(**{name: getattr(settings, name) for name in OverlapThresholds.model_fields})
+    scan = Scan(index_of([_frame(test)], thresholds))
+    gravest: dict[str, Pair] = {}
+    for pair in scan.pairs(_frame(train[i : i + ROWS]) for i in range(0, len(train), ROWS)):
+        gravest[pair.train_id] = min(pair, gravest.get(pair.train_id, pair), key=_gravity)
+    dropped = {name: pair for name, pair in gravest.items() if _is_dropped(pair, settings)}
+    return Decontaminated(
+        items=[item for item in items if splits[item.id] == "test" or item.id not in dropped],
+        rejected=[_rejected(item, dropped[item.id], scan.index.texts) for item in train if item.id in dropped],
+        overlap={row["eval_set"]: row["info"] for row in summary_rows(scan)},
+    )
+
+
+def _frame(items: Sequence[Item]) -> pl.DataFrame:
+    rows = [(item.id, item.source, item.text, item.key) for item in items]
+    return pl.DataFrame(rows, schema=dict.fromkeys(("id", "set", "text", "key"), pl.String), orient="row")
+
+
+def _gravity(pair: Pair) -> tuple[int, float, int]:
+    return GRAVITY.index(pair.finding.decision), -pair.finding.score, pair.evaluation
+
+
+def _is_dropped(pair: Pair, settings: Decontamination) -> bool:
+    policy = {"drop": "drop", "review": settings.review, "template": settings.template}
+    return policy[pair.finding.decision] == "drop"
+
+
+def _rejected(item: Item, pair: Pair, texts: Sequence[EvalText]) -> Rejected:
+    found, evaluation = pair.finding, texts[pair.evaluation]
+    reason = f"{found.decision}, {found.method}: {found.reason}"
+    shared = span(pair.overlap, evaluation)
+    return rejected(item, "decontaminate", reason, min(name for _, name in evaluation.rows), found.score, shared)
