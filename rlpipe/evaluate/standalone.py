@@ -35,8 +35,8 @@ def evaluate_model(
     """Sample a checkpoint on a prompt file; `samples.parquet` and `metrics.parquet` under `out_dir`; print a table.
 
     `prompts_path`: prompts/1, or any layout `rlpipe import` reads (`format`, `data_source` as there). A file with a
-    column `split` is evaluated on `settings.split`. `device`: cuda where there is one, else cpu. Killed and started again
-    with the same arguments, it goes on where it was.
+    column `split` is evaluated on `settings.split`. `device`: cuda where there is one, else cpu. Killed and started
+    again with the same arguments, it goes on where it was.
 
     Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read or are none.
     """
@@ -133,7 +133,7 @@ def _table(title: str, labels: Sequence[str], rows: Sequence[Row]) -> Table:
     table = Table("policy", "prompts of", "prompts x samples", title=title)
     for label in labels:
         table.add_column(label, justify="right")
-    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
     for r in rows:
         key = (_policy(r), str(r["benchmark"]), f"{r['n_problems']} x {r['n_samples']}")
         cells.setdefault(key, {})[_label(r)] = _cell(r)
