@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-Scores = Sequence[float]
+Scores = Sequence[float] | NDArray[np.float64]
 Floats = NDArray[np.float64]
 F1_EPSILON = 1e-6
 FALSE_ALARMS = 0.05

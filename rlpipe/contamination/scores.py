@@ -18,7 +18,7 @@ MIN_K_SHARE = 0.2
 SMALLEST_VARIANCE = 1e-6
 CDD_ALPHA = 0.05
 CDD_LONGEST = 100  # tokens compared, where even the shorter of two responses is longer
-Numbers = Sequence[float]
+Numbers = Sequence[float] | NDArray[np.float64]
 Tokens = Sequence[int]
 
 
