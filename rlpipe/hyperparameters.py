@@ -75,7 +75,7 @@ def describe(annotation: Any) -> str:
     """What a hyperparameter of this type may be, in words: for errors and tables."""
     for note in getattr(annotation, "__metadata__", ()):
         if isinstance(note, Range):
-            return f"{note}, or a schedule {{start, end, steps}}"
+            return f"{note}, or a schedule {{start, end, steps}} between two such"
     if annotation == Count:
         return "a whole number >= 1"
     if annotation is bool:

@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from rlpipe.signatures import Entry, nothing_to_change, parse_methods, resolve, twice
+from rlpipe.signatures import Methods, nothing_to_change, parse_methods, resolve, twice
 
 __all__ = ["NAMED", "ONE", "ORDERED", "Recipe", "load", "parse_methods"]
 
@@ -188,7 +188,7 @@ def _unwrap(part: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f".{key}{suffix}", inner) for suffix, inner in _unwrap(value))
 
 
-def load(methods: Sequence[Entry]) -> Recipe:
+def load(methods: Methods) -> Recipe:
     """Compose methods left to right into a complete recipe; what none of them chooses gets the default.
 
     Defaults: prompts in shuffled epochs, rollouts independent, reward verified, losses averaged over tokens.
@@ -209,5 +209,10 @@ def _with_defaults(recipe: Recipe) -> Recipe:
     from rlpipe.rewards.verified import verified
     from rlpipe.samplers.independent import independent
 
-    defaults = {"curriculum": Uniform(), "sampler": independent, "reward": verified, "reduction": token_mean}
+    defaults: dict[str, Slot] = {
+        "curriculum": Uniform(),
+        "sampler": independent,
+        "reward": verified,
+        "reduction": token_mean,
+    }
     return recipe.choose(**{name: part for name, part in defaults.items() if getattr(recipe, name) is None})

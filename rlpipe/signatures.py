@@ -23,7 +23,8 @@ FOLDER = Path(__file__).parent / "methods"
 VERBS = ("choose", "override", "wrap", "add")
 NEEDED = ("advantage", "policy_loss")
 
-Entry = str | Mapping[str, Mapping[str, Any] | None]
+# A list of names and `{name: {hyperparameter: value}}`, as written in YAML: checked here, whatever it is.
+Methods = Any
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_methods(folder: Path = FOLDER) -> dict[str, Method]:
     return {path.stem: read_method(path) for path in sorted(folder.glob("[!_]*.py"))}
 
 
-def parse_methods(methods: Sequence[Entry]) -> list[tuple[str, dict[str, Any]]]:
+def parse_methods(methods: Methods) -> list[tuple[str, dict[str, Any]]]:
     """`[grpo, {kl_cov: {fraction: 0.02}}]` as (name, hyperparameters) pairs.
 
     Raises: ValueError for anything but a list of names and `{name: {hyperparameter: value}}`.
@@ -103,7 +104,7 @@ def parse_methods(methods: Sequence[Entry]) -> list[tuple[str, dict[str, Any]]]:
     return pairs
 
 
-def resolve(methods: Sequence[Entry]) -> list[tuple[str, dict[str, Any]]]:
+def resolve(methods: Methods) -> list[tuple[str, dict[str, Any]]]:
     """The methods in order, each with all its hyperparameters: those given, validated, and published defaults.
 
     Raises: ValueError for an unknown or repeated method, an unknown hyperparameter, a value of the wrong type or out of
@@ -113,7 +114,7 @@ def resolve(methods: Sequence[Entry]) -> list[tuple[str, dict[str, Any]]]:
     resolved: list[tuple[str, dict[str, Any]]] = []
     for name, values in parse_methods(methods):
         if name not in known:
-            raise ValueError(f"unknown method '{name}'{_did_you_mean(name, known)}; methods: {', '.join(known)}")
+            raise ValueError(f"unknown method '{name}'{_did_you_mean(name, known)} Methods: {', '.join(known)}")
         if name in dict(resolved):
             raise ValueError(f"method '{name}' is listed twice; keep one of the two")
         resolved.append((name, _values(known[name], values)))
@@ -121,12 +122,12 @@ def resolve(methods: Sequence[Entry]) -> list[tuple[str, dict[str, Any]]]:
     return resolved
 
 
-def check_methods(methods: Sequence[Entry]) -> None:
+def check_methods(methods: Methods) -> None:
     """Raises: ValueError as `resolve` does."""
     resolve(methods)
 
 
-def resolved_methods(methods: Sequence[Entry]) -> list[dict[str, dict[str, Any]]]:
+def resolved_methods(methods: Methods) -> list[dict[str, dict[str, Any]]]:
     """`resolve` in the words of params.yaml, for the run's receipt. Raises: ValueError as `resolve` does."""
     plain = {Linear: asdict}
     return [{name: {k: plain.get(type(v), _same)(v) for k, v in values.items()}} for name, values in resolve(methods)]
@@ -159,7 +160,7 @@ def _values(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
         if name not in takes:
             valid = ", ".join(takes) or "none"
             raise ValueError(
-                f"method {method.name} has no hyperparameter '{name}'{_did_you_mean(name, takes)}; it takes: {valid}"
+                f"method {method.name} has no hyperparameter '{name}'{_did_you_mean(name, takes)} It takes: {valid}"
             )
     return {name: _value(method, h, given.get(name, h.default)) for name, h in takes.items()}
 
@@ -169,10 +170,9 @@ def _value(method: Method, hyperparameter: Hyperparameter, value: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ValueError(
-            f"method {method.name}: {hyperparameter.name} = {value!r}: {reason}; give {describe(kind)} "
-            f"(published: {hyperparameter.default!r})"
+            f"method {method.name}: {hyperparameter.name} = {value!r} is not {describe(kind)}; "
+            f"published: {hyperparameter.default!r}"
         ) from error
 
 
@@ -215,4 +215,4 @@ def nothing_to_change(slot: str, method: str) -> str:
 
 def _did_you_mean(name: str, valid: Iterable[str]) -> str:
     close = get_close_matches(str(name), list(valid), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    return f"; did you mean '{close[0]}'?" if close else "."

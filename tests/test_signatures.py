@@ -1,0 +1,114 @@
+"""What a user of params.yaml is told, and what it costs to find out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from rlpipe.ops.schedules import Linear
+from rlpipe.signatures import check_methods, methods_table, read_method, read_methods, resolve, resolved_methods
+
+BASES = "dapo, dr_grpo, grpo, reinforce_pp, rloo"
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ("grpo", "methods must be a list"),
+        ([3], "method 3 is neither a name nor {name: {hyperparameter: value}}"),
+        ([{"grpo": 3}], "is neither a name"),
+        (["gpro"], "unknown method 'gpro'; did you mean 'grpo'? Methods: clip_cov, dace, "),
+        (
+            ["grpo", {"kl_cov": {"fractoin": 1}}],
+            "did you mean 'fraction'? It takes: fraction, coefficient, only_positive",
+        ),
+        (["grpo", {"kl_cov": {"xyz": 1}}], "method kl_cov has no hyperparameter 'xyz'. It takes: fraction, "),
+        (
+            ["grpo", {"kl_cov": {"fraction": 1.5}}],
+            "method kl_cov: fraction = 1.5 is not a number in [0, 1], or a schedule {start, end, steps} between two such; "
+            "published: 0.002",
+        ),
+        (["grpo", {"tis": {"cap": 0}}], "cap = 0 is not a number > 0"),
+        ([{"dapo": {"dual_clip": 0.5}}], "dual_clip = 0.5 is not a number >= 1"),
+        ([{"grpo": {"clip_high": -0.1}}], "clip_high = -0.1 is not a number >= 0"),
+        ([{"grpo": {"clip_low": True}}], "clip_low = True is not"),
+        ([{"grpo": {"clip_low": float("nan")}}], "clip_low = nan is not"),
+        ([{"grpo": {"clip_low": "wide"}}], "clip_low = 'wide' is not"),
+        ([{"grpo": {"clip_low": {"start": 0, "end": 2, "steps": 5}}}], "is not a number in [0, 1], or a schedule"),
+        ([{"grpo": {"clip_low": {"start": 0, "end": 1}}}], "or a schedule {start, end, steps}"),
+        ([{"grpo": {"clip_low": {"start": 0, "end": 1, "steps": 0}}}], "or a schedule {start, end, steps}"),
+        ([{"grpo": {"length": 2.5}}], "length = 2.5 is not a whole number >= 1; published: 1024"),
+        ([{"grpo": {"reduction": "mean"}}], "reduction = 'mean' is not one of sequence, token, constant"),
+        ([{"dapo": {"dynamic_sampling": "maybe"}}], "dynamic_sampling = 'maybe' is not true or false"),
+        (["grpo", "grpo"], "method 'grpo' is listed twice"),
+        (["grpo", "dapo"], "slot 'advantage' is filled twice: by grpo and by dapo"),
+        (
+            ["kl_cov", "grpo"],
+            f"kl_cov changes 'policy_loss', which no method before it fills; list a base method first: {BASES}",
+        ),
+        (["entropy_bonus"], f"entropy_bonus leaves advantage and policy_loss unfilled; start with one of: {BASES}"),
+        ([], "no method leaves advantage and policy_loss unfilled"),
+    ],
+)
+def test_wrong_input_is_answered_with_what_would_be_right(methods, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_methods(methods)
+
+
+def test_resolved_values_are_those_given_and_the_published_ones():
+    methods = ["grpo", {"clip_cov": {"fraction": "2e-4", "low": {"start": 1, "end": 2, "steps": 10}}}]
+    assert resolve(methods) == [
+        ("grpo", {"clip_low": 0.2, "clip_high": 0.2, "reduction": "sequence", "length": 1024}),
+        ("clip_cov", {"fraction": 0.0002, "low": Linear(1.0, 2.0, 10), "high": 5.0}),
+    ]
+    plain = resolved_methods(methods)
+    assert plain[1] == {"clip_cov": {"fraction": 0.0002, "low": {"start": 1.0, "end": 2.0, "steps": 10}, "high": 5.0}}
+    assert resolved_methods(plain) == plain, "what a receipt records can be run again"
+
+
+def test_a_numbers_type_does_not_change_what_is_recorded():
+    assert repr(resolved_methods([{"grpo": {"clip_low": 1}}])) == repr(resolved_methods([{"grpo": {"clip_low": 1.0}}]))
+
+
+def test_checking_imports_neither_torch_nor_a_method():
+    code = (
+        "import sys; from rlpipe.signatures import check_methods; check_methods(['grpo', 'kl_cov']); "
+        "heavy = [m for m in sys.modules if m.split('.')[0] in ('torch', 'numpy', 'transformers', 'polars', 'pyarrow') "
+        "or m.startswith('rlpipe.methods.')]; sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
+def test_table_has_a_row_per_method():
+    rows = {row["method"]: row for row in methods_table()}
+    assert list(rows) == sorted(read_methods())
+    assert rows["kl_cov"] == {
+        "method": "kl_cov",
+        "slots": "policy_loss (replaced), annotations (added to), auxiliary_losses (added to)",
+        "paper": "arXiv:2505.22617",
+        "defaults": "fraction=0.002, coefficient=1.0, only_positive=False",
+        "changes": "KL-Cov: no clip; instead a penalty on the few tokens whose covariance drives entropy down.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def mine(recipe, *, x: Fraction = 0.1):\n    return recipe\n", "needs a docstring and a function named mine"),
+        ('"""Text."""\ndef other(recipe):\n    return recipe\n', "a function named mine"),
+        ('"""Text."""\ndef mine(recipe, *, x=0.1):\n    return recipe\n', "'x' needs a type and a published default"),
+        (
+            '"""Text."""\ndef mine(recipe, *, x: Fraction):\n    return recipe\n',
+            "'x' needs a type and a published default",
+        ),
+    ],
+)
+def test_a_method_file_that_cannot_be_read_says_why(tmp_path, source, message):
+    file = tmp_path / "mine.py"
+    file.write_text(source)
+    with pytest.raises(ValueError, match="mine") as caught:
+        read_method(file)
+    assert message in str(caught.value)
