@@ -153,10 +153,7 @@ def _column(values: Any, f: pa.Field, n: int, where: str) -> Any:
             raise ArtifactError(f"{where}: column '{f.name}' is missing")
         return pa.nulls(n, f.type)
     try:
-        if isinstance(values, pa.Array | pa.ChunkedArray):
-            array = values.cast(f.type)
-        else:
-            array = pa.array(values, f.type)
+        array = values.cast(f.type) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, f.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise ArtifactError(f"{where}: column '{f.name}' should be {f.type}: {error}") from error
     if not f.nullable and array.null_count:
@@ -177,7 +174,8 @@ class TableWriter:
         table = to_table(rows, self.schema, str(self.path))
         if self.writer is None:
             self.writer = pq.ParquetWriter(self.temporary, table.schema, compression="zstd")
-        self.writer.write_table(table)
+        bytes_per_row = max(1, table.nbytes // max(1, len(table)))
+        self.writer.write_table(table, row_group_size=max(1, ROW_GROUP_BYTES // bytes_per_row))
 
     def close(self) -> None:
         if self.writer is None:
@@ -209,7 +207,8 @@ def write(path: Path | str, schema: Schema, rows: Sequence[Mapping[str, Any]] | 
 def check(path: Path | str, schema: Schema) -> pa.Schema:
     """The file's columns, after checking its tag.
 
-    Raises: ArtifactError naming the file, the schema found and the one expected, or the missing column.
+    Raises: ArtifactError naming the file, the schema found and the one expected, or the column that is missing or of
+    another type.
     """
     path = Path(path)
     if not path.is_file():
@@ -221,22 +220,46 @@ def check(path: Path | str, schema: Schema) -> pa.Schema:
     tag = (found.metadata or {}).get(b"rlpipe.schema", b"none").decode()
     name, _, version = tag.partition("/")
     if name != schema.name or not version.isdigit() or int(version) > schema.version:
-        raise ArtifactError(f"{path}: schema is '{tag}', expected '{schema.tag}'; `rlpipe import` converts other layouts")
+        raise ArtifactError(
+            f"{path}: schema is '{tag}', expected '{schema.tag}'; `rlpipe import` converts other layouts"
+        )
     for column in schema.required:
         if column not in found.names:
             raise ArtifactError(f"{path}: column '{column}' is missing ({schema.tag})")
+    for field in schema.arrow():
+        if field.name in found.names and not _same_type(found.field(field.name).type, field.type):
+            is_type = found.field(field.name).type
+            raise ArtifactError(f"{path}: column '{field.name}' is {is_type}, not {field.type} as in {schema.tag}")
     return found
+
+
+def _same_type(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Equal up to what other writers choose: wide offsets, views, order of fields, names of list items."""
+    if pa.types.is_string(wanted):
+        return pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found)
+    if pa.types.is_list(wanted):
+        lists = pa.types.is_list(found) or pa.types.is_large_list(found)
+        return lists and _same_type(found.value_type, wanted.value_type)
+    if pa.types.is_struct(wanted):
+        fields = {f.name: f.type for f in found} if pa.types.is_struct(found) else {}
+        return fields.keys() == {f.name for f in wanted} and all(_same_type(fields[f.name], f.type) for f in wanted)
+    return bool(found == wanted)
 
 
 def read(path: Path | str, schema: Schema, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The table as a polars frame; missing nullable columns come as nulls.
 
-    Raises: ArtifactError as `check`.
+    Raises: ArtifactError as `check`, and for a null where there must be a value.
     """
     found = check(path, schema)
     wanted = list(columns) if columns else [f.name for f in schema.arrow()] + [n for n in found.names if schema.open]
     present = [n for n in dict.fromkeys(wanted) if n in found.names]
-    frame = pl.DataFrame(pl.from_arrow(pq.read_table(path, columns=present)))
+    table = pq.read_table(path, columns=present)
+    for name in schema.required:
+        if name in present and table[name].null_count:
+            row = table[name].is_null().to_pylist().index(True)
+            raise ArtifactError(f"{path}: column '{name}' is null in row {row}; it must have a value")
+    frame = pl.DataFrame(pl.from_arrow(table))
     types = {f.name: f.type for f in schema.arrow()}
     for name in dict.fromkeys(wanted):
         if name not in frame.columns:
@@ -244,8 +267,13 @@ def read(path: Path | str, schema: Schema, columns: Sequence[str] | None = None)
     return frame.select(list(dict.fromkeys(wanted)))
 
 
-def stream(path: Path | str, schema: Schema, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pl.DataFrame]:
-    """The table in parts of at most `rows` rows, in bounded memory."""
+def stream(
+    path: Path | str, schema: Schema, columns: Sequence[str] | None = None, rows: int = 65_536
+) -> Iterator[pl.DataFrame]:
+    """The table in parts of at most `rows` rows, in bounded memory; nullable columns that the file lacks stay away.
+
+    Raises: ArtifactError as `check`.
+    """
     check(path, schema)
     for part in pq.ParquetFile(path).iter_batches(batch_size=rows, columns=list(columns) if columns else None):
         yield pl.DataFrame(pl.from_arrow(part))

@@ -1,4 +1,4 @@
-"""Texts to compare out of Parquet files of any layout, in batches of bounded size.
+"""Texts to compare out of Parquet or JSONL files of any layout, in batches of bounded size.
 
 A batch is a frame with the columns `id`, `set` (the data source, or the file's name), `text` (user contents without
 instructions on the form of the answer) and `key` (of a procedural problem, else null).
@@ -7,9 +7,11 @@ instructions on the form of the answer) and `key` (of a procedural problem, else
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -17,16 +19,20 @@ import pyarrow.parquet as pq
 
 from rlpipe.artifacts import ArtifactError
 from rlpipe.curate import normalize
+from rlpipe.curate.files import Place, RowError, records
+from rlpipe.curate.prompt_rows import to_messages
 
 ROWS = 16_384
 CONVERSATIONS = ("prompt", "messages")
 TEXT_COLUMNS = ("prompt", "question", "problem", "input", "text")
+KEPT = ("prompt_id", "data_source", "split", "metadata_json")
+TEXT = "(text)"  # what the column of prompts is called inside
 PROCEDURAL = ("rlpipe/", "reasoning_gym/")
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A Parquet file of prompts; `splits` keeps the rows whose column `split` is one of them."""
+    """A Parquet or JSONL file of prompts; `splits` keeps the rows whose column `split` is one of them."""
 
     path: Path
     splits: tuple[str, ...] | None = None
@@ -44,48 +50,76 @@ def problem_key(source: str, identity: str, metadata_json: str | None) -> str | 
 
 
 def batches(file: TextFile, rows: int = ROWS) -> Iterator[pl.DataFrame]:
-    """The texts of a file, at most `rows` at a time; rows without a `prompt_id` are named `<file>:<row>`, from 1.
+    """The texts of a file, at most `rows` at a time; rows without a `prompt_id` are named `<file>:<row>`, counted from 1.
 
-    Raises: ArtifactError for a file that is absent, not Parquet, or without a column that holds prompts.
+    Raises: RowError for a file or row that cannot be read; ArtifactError for one without a column that holds prompts.
     """
-    path = Path(file.path)
+    path, first = Path(file.path), 1
+    for frame in _parquet(path, rows) if path.suffix == ".parquet" else _jsonl(path, rows):
+        if file.splits is not None and "split" not in frame.columns:
+            raise ArtifactError(f"{path}: no column 'split' to choose {list(file.splits)} by; `rlpipe import` adds it")
+        yield _texts(frame, path, first, file.splits)
+        first += len(frame)
+
+
+def _parquet(path: Path, rows: int) -> Iterator[pl.DataFrame]:
     if not path.is_file():
-        raise ArtifactError(f"{path}: no such file")
+        raise RowError(f"{path}: no such file")
     try:
         parquet = pq.ParquetFile(path)
+        schema = parquet.schema_arrow
+        column = _prompt_column(path, {name: schema.field(name).type for name in schema.names})
+        wanted = [column, *(n for n in KEPT if n in schema.names)]
+        for part in parquet.iter_batches(batch_size=rows, columns=wanted):
+            yield pl.DataFrame(pl.from_arrow(pa.Table.from_batches([part]))).rename({column: TEXT})
     except pa.ArrowInvalid as error:
-        raise ArtifactError(f"{path}: not a Parquet file ({error}); `rlpipe import` converts JSONL") from error
-    names = parquet.schema_arrow.names
-    column = _prompt_column(path, parquet.schema_arrow)
-    if file.splits is not None and "split" not in names:
-        raise ArtifactError(f"{path}: no column 'split' to choose {list(file.splits)} by; `rlpipe import` adds it")
-    wanted = [n for n in ("prompt_id", "data_source", "split", "metadata_json") if n in names]
-    first = 1
-    for part in parquet.iter_batches(batch_size=rows, columns=[column, *wanted]):
-        frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([part])))
-        yield _texts(frame, column, path, first, file.splits)
-        first += part.num_rows
+        raise RowError(f"{path}: not readable as Parquet ({error}); was it cut short?") from error
 
 
-def _prompt_column(path: Path, schema: pa.Schema) -> str:
+def _jsonl(path: Path, rows: int) -> Iterator[pl.DataFrame]:
+    """As `_parquet`; the first row says where prompts are and which columns there are."""
+    lines = records(path)
+    column, kept = "", list[str]()
+    while chunk := list(islice(lines, rows)):
+        if not column:
+            record = chunk[0][1]
+            column = _prompt_column(path, {name: _type(value) for name, value in record.items()})
+            kept = [name for name in KEPT if name in record]
+        columns: dict[str, list[Any]] = {TEXT: [_content(record.get(column), column, place) for place, record in chunk]}
+        columns["prompt_id"] = [f"{path.name}:{place.row}" for place, _ in chunk]
+        columns |= {name: [record.get(name) for _, record in chunk] for name in kept}
+        yield pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String), strict=False)
+
+
+def _type(value: object) -> pa.DataType:
+    return pa.string() if isinstance(value, str) else pa.list_(pa.null()) if isinstance(value, list) else pa.null()
+
+
+def _content(value: object, column: str, place: Place) -> str:
+    """A prompt as text, by the rule that `_texts` has for columns of conversations."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return "\n".join(m["content"] for m in to_messages(value, column, place) if m["role"] == "user")
+
+
+def _prompt_column(path: Path, types: Mapping[str, pa.DataType]) -> str:
     for name in CONVERSATIONS:
-        if name in schema.names and pa.types.is_list(schema.field(name).type):
+        if name in types and pa.types.is_list(types[name]):
             return name
     for name in TEXT_COLUMNS:
-        if name in schema.names and _is_text(schema.field(name).type):
+        if name in types and _is_text(types[name]):
             return name
-    raise ArtifactError(
-        f"{path}: no prompts: it has {schema.names}, wanted is one of {[*CONVERSATIONS, *TEXT_COLUMNS]}"
-    )
+    wanted = ", ".join(dict.fromkeys([*CONVERSATIONS, *TEXT_COLUMNS]))
+    raise ArtifactError(f"{path}: no prompts: its columns are {', '.join(types)}, wanted is one of {wanted}")
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _texts(frame: pl.DataFrame, column: str, path: Path, first: int, splits: Sequence[str] | None) -> pl.DataFrame:
-    text = pl.col(column)
-    if isinstance(frame.schema[column], pl.List):
+def _texts(frame: pl.DataFrame, path: Path, first: int, splits: Sequence[str] | None) -> pl.DataFrame:
+    text = pl.col(TEXT)
+    if isinstance(frame.schema[TEXT], pl.List):
         message = pl.element().struct
         text = text.list.eval(message.field("content").filter(message.field("role") == "user")).list.join("\n")
     row = pl.int_range(first, first + len(frame)).cast(pl.String)
