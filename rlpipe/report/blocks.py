@@ -66,11 +66,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A heading; `hint` explains it on hover and to screen readers; numbers are set right-aligned."""
+    """A heading; `hint` explains it on hover; numbers are set right-aligned; `wide` columns hold sentences."""
 
     heading: str
     hint: str = ""
     number: bool = True
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def size(value: float | None) -> str:
     """Bytes in MB or GB, powers of ten."""
     if value is None or not math.isfinite(value):
         return NONE
-    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+    return f"{value / 1e9:.3g} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
 
 
 def run_name(name: str, slot: str) -> str:

@@ -121,7 +121,7 @@ class Collected:
         legend = self._legend() if figure.legend else ""
         return (
             f'<figure id="figure-{figure.name}">{legend}'
-            f'<div class="panels" style="--columns:{figure.columns}">{panels}</div>'
+            f'<div class="panels" style="--columns:{figure.columns};--narrow:{min(figure.columns, 2)}">{panels}</div>'
             f"<figcaption><b>Figure {self.figures}.</b> {figure.caption}"
             f'<details class="numbers" data-tables="{escape(tables)}"><summary>Numbers</summary></details>'
             "</figcaption></figure>"
@@ -157,9 +157,11 @@ class Collected:
         body = "".join(f"<tr>{''.join(_cells(row, table.columns))}</tr>" for row in table.rows)
         kind = ' class="sortable"' if table.sortable else ""
         label = f"Table {self.tables}"
+        caption = f"caption-{table.name}"
         html = (
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{label}, scrollable"><table{kind} id="table-{table.name}">'
-            f"<caption><b>{label}.</b> {table.caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f'<figure class="table"><figcaption id="{caption}"><b>{label}.</b> {table.caption}</figcaption>'
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table{kind} id="table-{table.name}" '
+            f'aria-describedby="{caption}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>'
         )
         if table.folded:
             return f"<details><summary>{escape(table.folded)}</summary>{html}</details>"
@@ -178,7 +180,7 @@ def _plain(html: str) -> str:
 
 
 def _heading(column: Column, sortable: bool) -> str:
-    number = ' class="n"' if column.number else ""
+    number = ' class="n"' if column.number else ' class="w"' if column.wide else ""
     text = escape(column.heading)
     label = f'<abbr title="{escape(column.hint)}">{text}</abbr>' if column.hint else text
     if sortable:
@@ -189,7 +191,7 @@ def _heading(column: Column, sortable: bool) -> str:
 def _cells(row: Sequence[Cell], columns: Sequence[Column]) -> Iterator[str]:
     for i, (cell, column) in enumerate(zip(row, columns, strict=True)):
         tag = "th" if i == 0 else "td"
-        classes = " ".join(part for part in ("n" if column.number and i else "", cell.tone) if part)
+        classes = " ".join(part for part in ("n" if column.number and i else "", "w" if column.wide else "", cell.tone) if part)
         attributes = ' scope="row"' if i == 0 else ""
         attributes += f' class="{classes}"' if classes else ""
         attributes += f' data-sort="{escape(cell.sort)}"' if cell.sort is not None else ""

@@ -33,8 +33,8 @@ p,ul.points{max-width:44rem;margin:.6rem 0}
 ul.points{padding-left:1.1rem}
 ul.points li{margin:.45rem 0}
 ul.verdicts{list-style:none;padding:0}
+ul.verdicts .run{display:block}
 ul.verdicts li b{font-weight:600}
-ul.verdicts .more{color:var(--soft);font-size:.94rem}
 ul.verdicts li{padding:.15rem 0 .15rem .9rem;border-left:3px solid var(--c,var(--rule));margin:.8rem 0}
 .run{white-space:nowrap;font-weight:550}
 .run::before{content:"";display:inline-block;width:.62em;height:.62em;border-radius:50%;background:var(--c);margin-right:.4em}
@@ -59,10 +59,12 @@ nav.contents ol{display:block}
 }
 figure{margin:1.75rem 0 2rem}
 figure.wide{max-width:none}
-figcaption,caption{font-size:.875rem;line-height:1.5;color:var(--soft);text-align:left;max-width:46rem}
+figcaption{font-size:.875rem;line-height:1.5;color:var(--soft);text-align:left;max-width:46rem}
 figcaption{margin-top:.6rem}
-figcaption b:first-child,caption b:first-child{color:var(--ink);font-weight:600}
-.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,calc((100% - (var(--columns) - 1)*1.75rem)/var(--columns) - .1px),max(15rem,100%/(var(--columns) + 1))),1fr));gap:1.25rem 1.75rem}
+figcaption b:first-child{color:var(--ink);font-weight:600}
+.panels{display:grid;grid-template-columns:repeat(var(--columns),minmax(0,1fr));gap:1.25rem 1.75rem}
+@media (max-width:60rem){.panels{grid-template-columns:repeat(var(--narrow),minmax(0,1fr))}}
+@media (max-width:40rem){.panels{grid-template-columns:minmax(0,1fr)}}
 .panel{min-width:0}
 .panel h4{font-size:.84rem;font-weight:600;margin:0 0 .15rem}
 .panel h4 small{font-weight:400;color:var(--soft);font-size:.78rem}
@@ -76,11 +78,13 @@ cursor:pointer;display:flex;align-items:center;gap:.45rem;line-height:1.5}
 .legend button:hover{border-color:var(--soft)}
 .legend button[aria-pressed=true]{background:var(--card);border-color:var(--c);box-shadow:inset 0 0 0 1px var(--c)}
 .legend i{width:1.25rem;border-top:3px var(--dash,solid) var(--c)}
-.scroll{overflow-x:auto;margin:1.25rem 0 1.75rem;-webkit-overflow-scrolling:touch}
+.scroll{overflow-x:auto;margin:0;-webkit-overflow-scrolling:touch}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums lining-nums;line-height:1.35;min-width:min(100%,32rem)}
-caption{caption-side:top;padding-bottom:.6rem}
+figure.table{margin:1.5rem 0 1.75rem}
+figure.table figcaption{margin:0 0 .5rem}
+.w{min-width:17rem}
 thead th{font-weight:600;color:var(--soft);font-size:.8rem;line-height:1.25;text-align:left;vertical-align:bottom;border-bottom:1px solid var(--soft)}
-th,td{padding:.42rem .6rem;text-align:left;vertical-align:top}
+th,td{padding:.42rem .5rem;text-align:left;vertical-align:top}
 th.n,td.n{text-align:right;white-space:nowrap}
 tbody th{white-space:nowrap;font-weight:450;text-align:left;background:var(--paper)}
 tbody tr{border-bottom:1px solid var(--rule)}

@@ -113,10 +113,10 @@ def differences(measured: Measured) -> Table:
     rows, numbers = [], []
     for run, reference in measured.pairs():
         slots = measured.data.colours.slots
-        cells = [Cell(f"{run_name(run, slots[run])} {MINUS} {reference}", sort=f"{reference} {run}")]
+        cells = [Cell(run_name(run, slots[run]), f"{MINUS} {escape(reference)}", f"{reference} {run}")]
         for measure in measured.measures:
             found, p = measured.difference(run, reference, measure.name), adjusted[run, reference, measure.name]
-            bounds = interval(found.low, found.high, measure.digits, sign=True)
+            bounds = interval(found.low, found.high, measure.digits)
             tone = "" if decided(found) else "dim"
             cells.append(
                 Cell(number(found.value, measure.digits, sign=True), f"{bounds}<br>p {_equals(p)}", found.value, tone)
@@ -126,7 +126,7 @@ def differences(measured: Measured) -> Table:
                 | {"p": found.p, "p_holm": p, "test": found.test, "prompts": found.num_problems}
             )
         rows.append(cells)
-    columns = [Column("Difference", number=False), *(Column(m.label, m.hint) for m in measured.measures)]
+    columns = [Column("Run", number=False), *(Column(m.label, m.hint) for m in measured.measures)]
     return Table(
         "differences",
         columns,
@@ -178,7 +178,7 @@ def _dots(measure: Measure, reference: str, runs: Sequence[str], colours: Colour
     y = alt.Y(
         "run:N", sort=list(runs), axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=110)
     )
-    x = alt.X("value:Q", axis=alt.Axis(title=None, tickCount=4, format="+~g", grid=True))
+    x = alt.X("value:Q", scale=alt.Scale(padding=6), axis=alt.Axis(title=None, tickCount=3, format="+.2~f", grid=True))
     tooltip = [
         alt.Tooltip("run:N"),
         *(

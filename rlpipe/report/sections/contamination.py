@@ -67,13 +67,14 @@ def verdicts(records: pl.DataFrame) -> list[Block]:
     same = rows.group_by("eval_set", "decision", "reason", maintain_order=True).agg(
         pl.struct("run", "seed").alias("who")
     )
+    same = same.sort("eval_set", maintain_order=True)
     body = []
     for row in same.iter_rows(named=True):
         who = ", ".join(f"{w['run']} seed {w['seed']}" for w in row["who"])
         reasons = "<br>".join(escape(reason) for reason in (row["reason"] or "").split("\n"))
         decision = Cell(escape(row["decision"]), tone=TONES.get(row["decision"], ""))
         body.append([Cell(escape(row["eval_set"] or "all")), decision, Cell(escape(who)), Cell(reasons, tone="dim")])
-    columns = [Column(name, number=False) for name in ("Benchmark", "Verdict", "Under", "Reasons")]
+    columns = [Column(name, number=False, wide=name == "Reasons") for name in ("Benchmark", "Verdict", "Under", "Reasons")]
     caption = "The verdict on each benchmark, and why; <em>unknown</em> means the check could not have seen it."
     return [Table("verdicts", columns, body, caption, rows.select("run", "seed", "eval_set", "decision", "reason"))]
 
@@ -93,7 +94,7 @@ def overlap(records: pl.DataFrame) -> list[Block]:
         cells += [Cell(f"{row['n']:,}" if row["n"] is not None else NONE, sort=row["n"]), Cell(trained)]
         body.append([*cells, Cell(escape(row["reason"] or ""), tone="dim")])
     columns = [Column("Benchmark", number=False), Column("Method", number=False), Column("Finding", number=False)]
-    columns += [Column("Prompts"), Column("Training prompts"), Column("Note", number=False)]
+    columns += [Column("Prompts"), Column("Training prompts"), Column("Note", number=False, wide=True)]
     caption = (
         "Training prompts against evaluation prompts, as texts. <em>template</em> means the same wording with other "
         "numbers, which a generated task has by construction."

@@ -171,9 +171,8 @@ def table(data: Data, known: Mapping[tuple[str, int], tuple[pl.DataFrame, Law | 
         name = Cell(f"{run_name(run, data.colours.slots[run])} seed {seed}", sort=f"{run} {seed:05d}")
         entry: dict[str, Any] = {"run": run, "seed": seed}
         if isinstance(law, NoFit):
-            body.append(
-                [name, Cell("no fit", escape(law.reason), tone="dim"), *(Cell(NONE, tone="dim") for _ in range(6))]
-            )
+            body.append([name, Cell("no fit", tone="dim"), *(Cell(NONE, tone="dim") for _ in range(6))])
+            refused.setdefault(law.reason, []).append(f"{run} seed {seed}")
             numbers.append(entry | {"reason": law.reason})
             continue
         others = law.alternatives or {}

@@ -21,13 +21,9 @@ def _of(measured: Measured, run: str) -> str:
     references = compared_with(measured, run)
     name = run_name(run, measured.data.colours.slots[run])
     if not references:
-        return f"{name} There is nothing to compare it with."
-    judged = references[1:] or references
-    verdict = " ".join(sentence(measured, run, reference) for reference in judged)
-    numbers = " ".join(
-        f"Against {escape(reference)}: {_numbers(measured, run, reference)}." for reference in references
-    )
-    return f"{name} <b>{verdict}</b> <span class='more'>{kept(measured, run)}{numbers}</span>"
+        return f"{name} has nothing to be compared with."
+    first, *more = (sentence(measured, run, reference) for reference in references[1:] or references)
+    return " ".join([name, f"<b>{first}</b>", *more, kept(measured, run)]).rstrip()
 
 
 def compared_with(measured: Measured, run: str) -> list[str]:
@@ -38,23 +34,27 @@ def compared_with(measured: Measured, run: str) -> list[str]:
 
 
 def sentence(measured: Measured, run: str, reference: str) -> str:
-    """Direction of every headline measure whose interval excludes zero, and the rest as not distinguishable."""
+    """Every headline measure whose interval excludes zero with its difference; the rest as not distinguishable."""
     up, down, neither = sorted_by_sign(measured, run, reference)
     role = ", the control," if reference == measured.data.control else ""
     name = "the warm-up" if reference == WARM_UP else f"{escape(reference)}{role}"
-    clauses = []
-    if any(m.name == ENTROPY for m in (*up, *down)):
-        clauses.append(f"keeps {'more' if any(m.name == ENTROPY for m in up) else 'less'} token entropy")
-    gains, pays = ([m.label for m in side if m.name != ENTROPY] for side in (up, down))
-    if gains:
-        clauses.append(f"gains in {listing(gains)}")
-    if pays:
-        clauses.append(f"pays in {listing(pays)}")
-    same = listing([m.label.lower() if m.name == ENTROPY else m.label for m in neither], "or")
+
+    def words(measure: Measure) -> str:
+        found = measured.difference(run, reference, measure.name)
+        label = measure.label.lower() if measure.name == ENTROPY else measure.label
+        digits = _digits([bound for bound in (found.low, found.high) if bound is not None])
+        if measure in neither:
+            return f"{label} ({interval(found.low, found.high, digits, sign=True) or 'no interval'})"
+        return f"{label} ({number(found.value, digits, sign=True)})"
+
+    clauses = [f"keeps {'more' if m in up else 'less'} {words(m)}" for m in (*up, *down) if m.name == ENTROPY]
+    gains, pays = ([words(m) for m in side if m.name != ENTROPY] for side in (up, down))
+    clauses += [f"gains in {listing(gains)}"] if gains else []
+    clauses += [f"pays in {listing(pays)}"] if pays else []
+    same = listing([words(m) for m in neither], "or")
     if not clauses:
         return f"Not distinguishable from {name} in {same}."
-    tail = f"; not distinguishable in {same}" if same else ""
-    return f"Against {name} it {listing(clauses)}{tail}."
+    return f"Against {name} it {listing(clauses)}{f'; not distinguishable in {same}' if same else ''}."
 
 
 def sorted_by_sign(measured: Measured, run: str, reference: str) -> tuple[list[Measure], list[Measure], list[Measure]]:
@@ -77,21 +77,9 @@ def kept(measured: Measured, run: str) -> str:
     if WARM_UP not in measured.policies or ENTROPY not in {m.name for m in measured.measures}:
         return ""
     before, after = (float(measured.values(policy, ENTROPY).mean()) for policy in (WARM_UP, run))
-    return f"Keeps {100 * after / before:.0f}\u202f% of the warm-up\u2019s token entropy. " if before > 0 else ""
-
-
-def _numbers(measured: Measured, run: str, reference: str) -> str:
-    """`pass@1 +0.15 (+0.12 to +0.19), ...`."""
-    parts = []
-    for measure in headline(measured):
-        found = measured.difference(run, reference, measure.name)
-        digits = _digits([bound for bound in (found.low, found.high) if bound is not None])
-        bounds = interval(found.low, found.high, digits, sign=True)
-        value = number(found.value, digits, sign=True)
-        parts.append(
-            f"{measure.label.lower() if measure.name == ENTROPY else measure.label} {value} ({bounds or 'no interval'})"
-        )
-    return ", ".join(parts)
+    if before <= 0:
+        return ""
+    return f"It ends with {100 * after / before:.0f}\u202f% of the warm-up\u2019s token entropy."
 
 
 def _digits(bounds: Sequence[float]) -> int:
