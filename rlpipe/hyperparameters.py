@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 from rlpipe.ops.schedules import Linear
 from rlpipe.ops.schedules import Scalar as Value
 
-__all__ = ["Any", "AtLeastOne", "Count", "Fraction", "Linear", "Literal", "NonNegative", "Positive", "Real"]
+__all__ = ["Any", "AtLeastOne", "Count", "Fraction", "Linear", "Literal", "NonNegative", "Positive", "Real", "Seed"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ Positive = Annotated[Value, Range(0.0, above_low=True)]
 AtLeastOne = Annotated[Value, Range(1.0)]
 Fraction = Annotated[Value, Range(0.0, 1.0)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Seed = Annotated[int, Field(ge=0, strict=True)]
 
 
 def describe(annotation: Any) -> str:
@@ -76,8 +77,8 @@ def describe(annotation: Any) -> str:
     for note in getattr(annotation, "__metadata__", ()):
         if isinstance(note, Range):
             return f"{note}, or a schedule {{start, end, steps}} between two such"
-    if annotation == Count:
-        return "a whole number >= 1"
+    if annotation in (Count, Seed):
+        return f"a whole number >= {1 if annotation == Count else 0}"
     if annotation is bool:
         return "true or false"
     choices = getattr(annotation, "__args__", None)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from rlpipe.hyperparameters import AtLeastOne, Count, Fraction, NonNegative
@@ -20,6 +19,7 @@ from rlpipe.ops.policy_losses import clipped
 from rlpipe.ops.reductions import token_mean
 from rlpipe.ops.schedules import Scalar, at
 from rlpipe.recipe import Recipe
+from rlpipe.rewards.length import overlong_shaping
 from rlpipe.types import Batch, Group, Step
 
 
@@ -32,15 +32,15 @@ def dapo(
     dynamic_sampling: bool = True,
     overlong_penalty: NonNegative = 1.0,
     max_length: Count = 20480,
-    buffer: Count = 4096,
+    buffer: Fraction = 0.2,
 ) -> Recipe:
     """Clip-higher, dynamic sampling, token mean, overlong shaping.
 
     clip_low, clip_high: distances from 1 at which the ratio stops counting. dual_clip: ratio beyond which the loss of a
     bad token grows no more. dynamic_sampling: keep only groups with a right and a wrong answer; the trainer draws
     further prompts until the step is full. overlong_penalty: the largest, in units of the paper's reward of +1 or -1.
-    max_length, buffer: tokens; the penalty is reached at `max_length` and grows over the last `buffer`. Give the run's
-    `max_new_tokens` as max_length, or nothing is ever overlong.
+    max_length: tokens at which it is reached; give the run's `max_new_tokens`, or nothing is ever overlong. buffer: the
+    share of max_length over which it grows (the paper's 4096 of 20480 tokens).
     Logs `clip_fraction`, `dual_clip_fraction`, `overlong` (share of rollouts fined), and the trainer's refills.
     Source: arXiv:2503.14476: clip-higher eq. 10, dynamic sampling eq. 11, token mean eq. 12, overlong eq. 13; dual clip
     10 from its recipe in verl.
@@ -65,23 +65,23 @@ def mixed(group: Group) -> bool:
     return len(scores) == 1 or min(scores) < max(scores)
 
 
-def overlong_reward(length: Float[Tensor, " G"], penalty: float, max_length: int, buffer: int) -> Float[Tensor, " G"]:
-    """0 up to `max_length - buffer` tokens, then falling linearly to `-penalty` at `max_length` and beyond."""
-    return -penalty * ((length - (max_length - buffer)) / buffer).clamp(0, 1)
-
-
 def fine_overlong(
-    groups: Sequence[Group], rewards: Sequence[Tensor], *, penalty: Scalar, max_length: int, buffer: int
+    groups: Sequence[Group], rewards: Sequence[Tensor], *, penalty: Scalar, max_length: int, buffer: Scalar
 ) -> list[Tensor]:
     """The rewards of each group, less half the overlong penalty at the step that sampled it."""
     shaped = []
     for group, reward in zip(groups, rewards, strict=True):
-        length = torch.tensor([rollout.response_length for rollout in group.rollouts], dtype=reward.dtype)
-        now = at(penalty, group.rollouts[0].policy_step)
-        shaped.append(reward + overlong_reward(length, now, max_length, buffer) / 2)
+        now = group.rollouts[0].policy_step
+        tokens, factor = tokens_of(buffer, max_length, now), at(penalty, now) / 2
+        shaped += overlong_shaping([group], [reward], max_length=max_length, cache=tokens, factor=factor)
     return shaped
 
 
-def overlong(batch: Batch, step: Step, *, max_length: int, buffer: int) -> Bool[Tensor, " B"]:
+def tokens_of(buffer: Scalar, max_length: int, index: int) -> int:
+    """The buffer in tokens, at least one."""
+    return max(1, round(at(buffer, index) * max_length))
+
+
+def overlong(batch: Batch, step: Step, *, max_length: int, buffer: Scalar) -> Bool[Tensor, " B"]:
     """True for rollouts long enough to be fined."""
-    return batch.response_mask.sum(-1) > max_length - buffer
+    return batch.response_mask.sum(-1) > max_length - tokens_of(buffer, max_length, step.index)

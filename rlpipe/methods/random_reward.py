@@ -9,35 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import torch
 from torch import Tensor
 
-from rlpipe.hyperparameters import Fraction
+from rlpipe.hyperparameters import Fraction, Seed
 from rlpipe.ops.schedules import Scalar, at
 from rlpipe.recipe import Recipe
-from rlpipe.types import Group, draw_seed
+from rlpipe.rewards.random import coin_flips
+from rlpipe.types import Group
 
 
-def random_reward(recipe: Recipe, *, probability: Fraction = 0.5) -> Recipe:
+def random_reward(recipe: Recipe, *, probability: Fraction = 0.5, seed: Seed = 0) -> Recipe:
     """Reward 1 or 0, whatever the answer.
 
-    probability: of reward 1.
-    Source: Spurious Rewards, arXiv:2506.10947 (random reward, probability 0.5). Differs: the coin is keyed by (step,
-    prompt, sample, the rollout's tokens), so that it repeats when a run is resumed, differs between seeds as their
-    rollouts do, and cannot be learnt, as no text keeps its coin.
+    probability: of reward 1. seed: of the coins, which are keyed by (seed, step, prompt, sample): they repeat when a
+    run is resumed, and no text keeps its coin for the policy to learn. Runs of different seeds meet the coins of a
+    prompt and step with rollouts of their own.
+    Source: Spurious Rewards, arXiv:2506.10947, its random reward. Differs: none.
     """
-    return recipe.choose(reward=partial(coin, probability=probability))
+    return recipe.choose(reward=partial(coins, probability=probability, seed=seed))
 
 
-def coin(groups: Sequence[Group], *, probability: Scalar) -> list[Tensor]:
-    """A reward in {0, 1} for every rollout of every group."""
-    return [
-        torch.tensor([float(_toss(group, i) < at(probability, r.policy_step)) for i, r in enumerate(group.rollouts)])
-        for group in groups
-    ]
-
-
-def _toss(group: Group, sample: int) -> float:
-    """Uniform in [0, 1)."""
-    rollout = group.rollouts[sample]
-    return draw_seed("coin", rollout.policy_step, group.prompt.id, sample, *rollout.tokens.tolist()) / 2**63
+def coins(groups: Sequence[Group], *, probability: Scalar, seed: int) -> list[Tensor]:
+    """A reward in {0, 1} for every rollout; a probability on a schedule is read at the step that sampled the group."""
+    now = [at(probability, group.rollouts[0].policy_step) for group in groups]
+    return [coin_flips([group], seed=seed, probability=p)[0] for group, p in zip(groups, now, strict=True)]

@@ -6,8 +6,8 @@ from rlpipe.recipe import load
 from tests.toy import group
 
 
-def paid(groups):
-    return load(["grpo", "random_reward"]).reward(groups)
+def paid(groups, **values):
+    return load(["grpo", {"random_reward": values}]).reward(groups)
 
 
 def test_pays_right_and_wrong_alike():
@@ -27,6 +27,8 @@ def test_repeats_for_the_same_draw_and_for_nothing_else():
     torch.testing.assert_close(paid([group(scores, name="a", policy_step=3)])[0], same)
     assert 10 < int((same != other_step).sum()) < 54
     assert 10 < int((same != other_prompt).sum()) < 54
+    (other_seed,) = paid([group(scores, name="a", policy_step=3)], seed=1)
+    assert 10 < int((same != other_seed).sum()) < 54
 
 
 def test_a_rollouts_coin_depends_on_its_own_draw_alone():
@@ -35,6 +37,8 @@ def test_a_rollouts_coin_depends_on_its_own_draw_alone():
 
 
 def test_probability():
-    always, never = (load(["grpo", {"random_reward": {"probability": p}}]).reward for p in (1.0, 0.0))
-    assert always([group([0] * 50)])[0].sum() == 50
-    assert never([group([1] * 50)])[0].sum() == 0
+    assert paid([group([0] * 50)], probability=1.0)[0].sum() == 50
+    assert paid([group([1] * 50)], probability=0.0)[0].sum() == 0
+    fading = {"start": 1, "end": 0, "steps": 10}
+    early, late = paid([group([0] * 50), group([0] * 50, policy_step=10)], probability=fading)
+    assert (early.sum(), late.sum()) == (50, 0)
