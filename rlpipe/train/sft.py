@@ -121,7 +121,7 @@ def learn(
     for optimizer in optimizers:
         optimizer.step()
     rate = settings.learning_rate * schedule(step, settings)
-    return {"step": step, "loss": float(loss), "learning_rate": rate, "tokens": int(mask.sum())}
+    return {"step": step, "loss": loss.item(), "learning_rate": rate, "tokens": int(mask.sum())}
 
 
 def schedule(step: int, settings: SftSettings) -> float:
