@@ -15,7 +15,7 @@ def overlong_penalty(response_length: Tensor, *, max_length: int, cache: int, fa
 
     Returns: penalty in reward units, in [-factor, 0], of the shape of `response_length` (tokens).
     Raises: ValueError unless 0 < cache <= max_length and factor >= 0.
-    Source: DAPO, arXiv:2503.14476, eq. 13 (soft overlong punishment). Differs: none.
+    Source: DAPO, arXiv:2503.14476, section 3.4 (soft overlong punishment). Differs: none.
     """
     if not 0 < cache <= max_length or factor < 0:
         raise ValueError(

@@ -23,6 +23,8 @@ _SPACED = re.compile(r"\\[,;: ]|\\q?quad(?![A-Za-z])|~|\s+")
 _LOOSE_SPACE = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
 _DROPPED = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\!|(?<!\\)\\[()\[\]]|\\?\$")
 _FRACTION_COMMAND = re.compile(r"\\[dt]frac(?![A-Za-z])")
+_ONE_DIGIT_ABOVE = re.compile(r"\\frac ?([0-9])")
+_ONE_DIGIT_BELOW = re.compile(r"(\\frac\{[^{}]*\}) ?([0-9])")
 _TEXT_COMMAND = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}"
 )
@@ -34,7 +36,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"([+-]?)([0-9]*)\.([0-9]*)")
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _SLASH = re.compile(r"([+-]?[0-9]+)/([+-]?[0-9]+)")
-_FRAC = re.compile(r"([+-]?)\\frac ?(?:\{([+-]?[0-9]+)\}|([0-9])) ?(?:\{([+-]?[0-9]+)\}|([0-9]))")
+_FRAC = re.compile(r"([+-]?)\\frac\{([+-]?[0-9]+)\}\{([+-]?[0-9]+)\}")
 _QUANTITY = re.compile(r"(.*[0-9}.]) ?((?:(?<= ).|[A-Za-z/]{2})[A-Za-z/ ]*(?:\^\{?[23]\}?)?)")
 _CHOICE = re.compile(r"\(([A-Za-z])\)")
 _WORDS = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")
@@ -84,15 +86,21 @@ def _clean_once(text: str) -> str:
         text = unicodedata.normalize("NFKC", "".join(map(_spell_out, text))).translate(_DASHES)
         text = _DEGREE.sub(" degree", text)
     if "\\" in text:
-        text = _FRACTION_COMMAND.sub(r"\\frac", text)
+        if "frac" in text:
+            text = _ONE_DIGIT_ABOVE.sub(r"\\frac{\1}", _FRACTION_COMMAND.sub(r"\\frac", text))
+            text = _ONE_DIGIT_BELOW.sub(r"\1{\2}", text)
         text = _TEXT_COMMAND.sub(r" \1 ", text)
         text = _DEGREE.sub(" degree", text)
-        text = text.replace("\\%", "%").replace("\\{", "{").replace("\\}", "}").replace("{,}", ",")
+        text = text.replace("\\%", "%").replace("\\{", "{").replace("\\}", "}")
     if "\\" in text or "$" in text:
         text = _DROPPED.sub("", text)
+    if "{,}" in text:
+        text = text.replace("{,}", ",")
     text = _SPACED.sub(" ", text).strip()
     if " " in text:
-        text = _LOOSE_SPACE.sub("", text)
+        spaced, text = text, _LOOSE_SPACE.sub("", text)
+        if ", " in spaced and _THOUSANDS.fullmatch(text):
+            text = f"{{{text}}}"  # `1, 234` is two numbers, `1,234` is one
     text = text.rstrip(".") if text.endswith(".") else text
     if text.count("=") == 1 and (prefix := _LETTER_EQUALS.match(text)):
         text = text[prefix.end() :]
@@ -118,6 +126,8 @@ def _spell_out(character: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _parse_short(text: str) -> Value:
+    if _INTEGER.fullmatch(text):  # the path of most answers
+        return Value("number", str(int(text)), True)
     return _parse(clean(text), 0)
 
 
@@ -163,8 +173,7 @@ def rational(text: str) -> str | None:
     if match := _SLASH.fullmatch(text):
         return _lowest(int(match[1]), int(match[2]))
     if match := _FRAC.fullmatch(text):
-        numerator, denominator = int(match[2] or match[3]), int(match[4] or match[5])
-        return _lowest(-numerator if match[1] == "-" else numerator, denominator)
+        return _lowest(int(match[2]) * (-1 if match[1] == "-" else 1), int(match[3]))
     return str(int(text)) if _INTEGER.fullmatch(text) else None
 
 
@@ -200,7 +209,10 @@ def _list(text: str, depth: int) -> Value | None:
     if brackets == "{}":
         items.sort()
     written = brackets[0] + ",".join(items) + brackets[1]
-    return Value("list", written, all(v.exact for v in values), brackets=brackets, size=len(items))
+    exact = all(v.exact for v in values)
+    if not exact and clean(written) != written:
+        return None  # a stray backslash or half a command meets the brackets; as text it stays what it is
+    return Value("list", written, exact, brackets=brackets, size=len(items))
 
 
 def _split(text: str) -> list[str] | None:

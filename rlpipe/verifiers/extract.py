@@ -32,11 +32,12 @@ def boxes(text: str) -> list[str]:
 
     A blank box is an echo of the instruction, not an answer; in `\\boxed{x = \\boxed{5}}` the inner box is the answer.
     """
-    if "\\boxed" not in text:
+    first = text.find("\\boxed")
+    if first < 0:
         return []
     found: list[str] = []
     open_braces: list[tuple[int, int]] = []  # (start of the content or -1 for a plain brace, boxes found before it)
-    for match in _BRACES.finditer(text):
+    for match in _BRACES.finditer(text, first):
         token = match.group()
         if token.startswith("\\b") and len(token) > 2:
             open_braces.append((match.end(), len(found)))
@@ -52,9 +53,8 @@ def boxes(text: str) -> list[str]:
 
 def hashes(text: str) -> str | None:
     """What follows the last `####` on its line, if anything does."""
-    if "####" not in text:
-        return None
-    return _last(_HASHES, text)
+    first = text.find("####")
+    return None if first < 0 else _last(_HASHES, text[max(0, first - 1) :])
 
 
 def answer_line(text: str) -> str | None:

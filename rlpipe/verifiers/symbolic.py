@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -101,6 +102,9 @@ class Worker:
                 pipe.close()  # type: ignore[union-attr]
 
 
+_pools: weakref.WeakSet[SymbolicPool] = weakref.WeakSet()
+
+
 class SymbolicPool:
     """At most `size` workers, started when first needed, replaced after `recycle` tasks and after every kill."""
 
@@ -108,6 +112,7 @@ class SymbolicPool:
         self.size = size or max(1, min(4, os.cpu_count() or 1))
         self.wall, self.inner, self.recycle = wall, inner, recycle
         self._reset()
+        _pools.add(self)
 
     def _reset(self) -> None:
         self._idle: list[Worker] = []
@@ -202,8 +207,8 @@ def shared_pool() -> SymbolicPool:
 def _after_fork() -> None:
     global _shared_lock
     _shared_lock = threading.Lock()
-    if _shared is not None:
-        _shared.forget()
+    for pool in _pools:
+        pool.forget()
 
 
 if hasattr(os, "register_at_fork"):

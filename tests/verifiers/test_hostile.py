@@ -1,0 +1,84 @@
+"""Hostile answers by the hundred: none hangs, none outlives its limit, none is scored, no process is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import pytest
+
+from rlpipe.types import Verdict
+from rlpipe.verifiers.answer import EVALUATION, TRAINING, AnswerSpec, exact_verdict, verify_answer
+from rlpipe.verifiers.code import CodeSpec, CodeTest, verify_program
+from rlpipe.verifiers.sandbox import Limits
+from rlpipe.verifiers.symbolic import SymbolicPool
+from tests.verifiers import hostile
+from tests.verifiers.processes import ALLOWED, alive, slack
+
+EXACT = AnswerSpec(symbolic=False)
+
+
+def judge_exactly(texts: Iterable[str]) -> list[Verdict]:
+    """Verdicts of the exact steps; each takes milliseconds of processor time, however long the text."""
+    verdicts = []
+    for text in texts:
+        for gold in hostile.GOLDS:
+            begun = time.process_time()
+            verdicts.append(exact_verdict(text, gold, EXACT)[0])
+            assert time.process_time() - begun < 0.1, text[:80]
+    return verdicts
+
+
+def judge_symbolically(texts: Iterable[str], pool: SymbolicPool) -> list[str]:
+    """Statuses of what is sent to the workers; each is there within the pool's wall clock."""
+    statuses = []
+    for text in texts:
+        _, pair = exact_verdict(text, hostile.GOLDS[0], TRAINING)
+        if pair is None:
+            continue
+        pool.compare("x", "x")  # a killed worker's successor is ready before the clock runs
+        begun = time.monotonic()
+        statuses.append(pool.compare(*pair))
+        assert time.monotonic() - begun < pool.wall + ALLOWED + 2 * slack(), text
+    return statuses
+
+
+def judge_programs(programs: Iterable[str], limits: Limits) -> list[Verdict]:
+    spec, verdicts = CodeSpec((CodeTest("7\n", "49\n"),), limits), []
+    for program in programs:
+        begun = time.monotonic()
+        verdicts.append(verify_program(program, spec))
+        assert time.monotonic() - begun < limits.seconds + ALLOWED + 2 * slack(), program
+        assert alive("sandbox_harness") == []
+    return verdicts
+
+
+def test_two_hundred() -> None:
+    assert not any(v.score for v in judge_exactly(hostile.texts(120)))
+    assert not any(v.score for v in judge_exactly(hostile.megabytes(10)))
+    pool = SymbolicPool(size=1, wall=0.8, inner=0.5)
+    try:
+        assert "ok" not in judge_symbolically(hostile.expensive(10), pool)
+    finally:
+        pool.close()
+    verdicts = judge_programs(hostile.programs(60), Limits(seconds=0.6, memory=2**28))
+    assert {v.status for v in verdicts} <= {"wrong", "timeout"}
+    assert alive("") == alive("symbolic_worker")
+
+
+@pytest.mark.slow
+def test_a_thousand_as_shipped() -> None:
+    """With the limits users get, through the public functions."""
+    verdicts = judge_exactly(hostile.texts(480)) + judge_exactly(hostile.megabytes(40))
+    assert not any(v.score for v in verdicts)
+    pool = SymbolicPool(size=2)
+    try:
+        assert "ok" not in judge_symbolically(hostile.expensive(40), pool)
+        assert "ok" not in judge_symbolically(hostile.texts(300, seed=1), pool)
+    finally:
+        pool.close()
+    for text in hostile.texts(100, seed=2):
+        assert not verify_answer(text, hostile.GOLDS[1], EVALUATION).correct
+    verdicts = judge_programs(hostile.programs(140), Limits())
+    assert not any(v.score for v in verdicts)
+    assert {v.status for v in verdicts} <= {"wrong", "timeout", "no_answer"}
