@@ -17,7 +17,14 @@ import numpy as np
 from scipy import stats
 from scipy.special import betaln
 
-from rlpipe.evaluate.intervals import cluster_se, percentile_interval, resamples, studentised_interval, t_interval
+from rlpipe.evaluate.intervals import (
+    cluster_se,
+    interval,
+    percentile_interval,
+    resamples,
+    studentised_interval,
+    t_interval,
+)
 from rlpipe.evaluate.pass_at_k import pass_at_k
 
 Bounds = tuple[np.ndarray, np.ndarray]
@@ -111,6 +118,14 @@ def wilson_cluster_interval(values: np.ndarray) -> Bounds:
     return centre - half, centre + half
 
 
+def default_interval(values: np.ndarray, draws: int, seed: int = 0, bounded: bool = True) -> Bounds:
+    """What evaluation reports: studentised, or Wilson's where every problem of a data set has the same 0 or 1."""
+    found = interval(values, "bootstrap_t", CONFIDENCE, draws, seed, bounded)
+    bounds = [(f.value if f.low is None else f.low, f.value if f.high is None else f.high) for f in found]
+    low, high = np.array(bounds).T
+    return low, high
+
+
 def candidates(draws: int, seed: int, bounded: bool = True) -> dict[str, Callable[[np.ndarray], Bounds]]:
     """Every way to an interval, by the name it has in the table; the last is the default."""
     found: dict[str, Callable[[np.ndarray], Bounds]] = {
@@ -122,7 +137,7 @@ def candidates(draws: int, seed: int, bounded: bool = True) -> dict[str, Callabl
     if bounded:
         found["Wilson, cluster"] = wilson_cluster_interval
         found["studentised, plain"] = lambda v: studentised_interval(v, CONFIDENCE, draws, seed, bounded=False)
-    found["**bootstrap_t**"] = lambda v: studentised_interval(v, CONFIDENCE, draws, seed, bounded)
+    found["**bootstrap_t**"] = lambda v: default_interval(v, draws, seed, bounded)
     return found
 
 

@@ -6,6 +6,19 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+SINGLE = (
+    "consensus",
+    "weighted_vote",
+    "answer_entropy",
+    "answer_entropy_corrected",
+    "token_entropy",
+    "distinct_correct",
+    "response_length",
+    "truncation_rate",
+    "no_answer_rate",
+    "verifier_error_rate",
+)
+
 
 class EvaluateSettings(BaseModel):
     """Sampling, statistics and limits of the evaluate stage. Every field is part of the artifact's key."""
@@ -64,9 +77,17 @@ class EvaluateSettings(BaseModel):
             raise ValueError(f"ks holds {self.ks[-1]}, more than samples = {self.samples}; lower ks or raise samples")
         if self.temperature == 0 and self.samples > 1:
             raise ValueError(f"temperature 0 gives {self.samples} equal samples per prompt; set samples to 1")
+        if self.primary_metric not in self.metrics:
+            raise ValueError(f"primary_metric '{self.primary_metric}' is none of {', '.join(self.metrics)}")
         return self
 
     @property
     def powers(self) -> tuple[int, ...]:
         """The ks in use: those given, or every power of two up to `samples`."""
         return self.ks or tuple(2**i for i in range(self.samples.bit_length()))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that these settings bring about, as written in `primary_metric`."""
+        of_k = [f"{name}{k}" for name in ("pass@", "pass^", "majority@", "best_of@") for k in self.powers]
+        return (*of_k, f"mean@{self.samples}", *SINGLE)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -17,10 +18,12 @@ from rlpipe import artifacts
 from rlpipe.evaluate.problems import Metric
 from rlpipe.evaluate.sample import Subject, choose, sample
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import Row, write_metrics
+from rlpipe.evaluate.summarise import ALL, Row, write_metrics
 from rlpipe.types import Prompt
 
 SHOWN = ("pass@k", "majority@k", "answer_entropy", "token_entropy", "distinct_correct", "response_length")
+BROAD = ("answer_entropy", "response_length")
+FEW_POLICIES = 3
 
 
 def evaluate_model(
@@ -116,29 +119,55 @@ def read_prompts(
 
 
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
-    """The metrics a reader looks for first, with intervals, a line per policy and benchmark."""
+    """The metrics a reader looks for first: with intervals over all prompts, and by source and level without.
+
+    Of many policies (the steps of a run) one line each.
+    """
     console = console or Console()
-    shown = [r for r in rows if r["metric"] in SHOWN]
-    labels = list(dict.fromkeys(_label(r) for r in shown))
-    # Of majority@k the largest k stands for all.
-    votes = [name for name in labels if name.startswith("majority@")][:-1]
-    for title, chosen in (
-        ("pass@k", [name for name in labels if name.startswith("pass@")]),
-        ("other metrics", [name for name in labels if not name.startswith("pass@") and name not in votes]),
-    ):
-        console.print(_table(title, chosen, shown))
+    shown = _shown(rows)
+    policies = list(dict.fromkeys(map(_policy, shown)))
+    if len(policies) > FEW_POLICIES:
+        console.print(_broad("all prompts", [r for r in shown if r["benchmark"] == ALL], _policy))
+        return
+    for policy in policies:
+        own = [r for r in shown if _policy(r) == policy]
+        console.print(_long(policy, [r for r in own if r["benchmark"] == ALL]))
+        console.print(_broad(policy, [r for r in own if r["benchmark"] != ALL], lambda r: str(r["benchmark"])))
 
 
-def _table(title: str, labels: Sequence[str], rows: Sequence[Row]) -> Table:
-    table = Table("policy", "prompts of", "prompts x samples", title=title)
-    for label in labels:
-        table.add_column(label, justify="right")
-    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+def _shown(rows: Sequence[Row]) -> list[Row]:
+    """The first metrics; of majority@k only the largest k."""
+    most = max((r["k"] for r in rows if r["metric"] == "majority@k"), default=0)
+    return [r for r in rows if r["metric"] in SHOWN and (r["metric"] != "majority@k" or r["k"] == most)]
+
+
+def _long(policy: str, rows: Sequence[Row]) -> Table:
+    """A line per metric, with its interval."""
+    first = rows[0]
+    title = f"{policy}: {first['n_problems']} prompts x {first['n_samples']} samples"
+    table = Table("metric", "value", "interval", title=title)
     for r in rows:
-        key = (_policy(r), str(r["benchmark"]), f"{r['n_problems']} x {r['n_samples']}")
-        cells.setdefault(key, {})[_label(r)] = _cell(r)
-    for key, values in cells.items():
-        table.add_row(*key, *(values.get(label, "") for label in labels))
+        bounds = "" if r["ci_lo"] is None else f"{r['ci_lo']:.3f} to {r['ci_hi']:.3f}"
+        table.add_row(_label(r), f"{r['value']:.3f}", bounds)
+    return table
+
+
+def _broad(title: str, rows: Sequence[Row], name: Callable[[Row], str]) -> Table:
+    """A line per source, level or policy: values of a few metrics."""
+    labels = list(dict.fromkeys(map(_label, rows)))
+    curve = [label for label in labels if label.startswith("pass@")]
+    # The ends and the middle of the pass@k curve and three more: what fits a terminal of 80 columns.
+    picked = list(dict.fromkeys([*curve[:1], *curve[len(curve) // 2 :][:1], *curve[-1:]]))
+    kept = picked + [label for label in labels if label.startswith("majority@")] + [m for m in BROAD if m in labels]
+    table = Table(title=title, box=box.SIMPLE)
+    table.add_column("prompts of", no_wrap=True)
+    for label in kept:
+        table.add_column(label.replace("_", " ").replace("majority@", "majority @"), justify="right")
+    lines: dict[str, dict[str, str]] = {}
+    for r in rows:
+        lines.setdefault(name(r), {})[_label(r)] = f"{r['value']:.3f}"
+    for line, cells in lines.items():
+        table.add_row(line, *(cells.get(label, "") for label in kept))
     return table
 
 
@@ -148,11 +177,6 @@ def _policy(row: Row) -> str:
 
 def _label(row: Row) -> str:
     return Metric(row["metric"], row["k"]).label
-
-
-def _cell(row: Row) -> str:
-    bounds = "" if row["ci_lo"] is None else f"\n[{row['ci_lo']:.3f}, {row['ci_hi']:.3f}]"
-    return f"{row['value']:.3f}{bounds}".replace("[", "\\[")
 
 
 def _fingerprint(model_path: str | Path, prompts: Sequence[Prompt], settings: EvaluateSettings) -> str:

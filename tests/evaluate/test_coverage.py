@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.coverage import MIXTURES, correct_counts, covered, in_parts, truth, values_at
-from rlpipe.evaluate.intervals import percentile_interval, studentised_interval
+from benchmarks.coverage import MIXTURES, correct_counts, covered, default_interval, in_parts, truth, values_at
+from rlpipe.evaluate.intervals import percentile_interval
 
 PROBLEMS, SAMPLES, DATASETS, DRAWS = 30, 16, 2000, 1000
 # Two standard errors of a share of 0.95 over the simulated data sets.
@@ -15,8 +15,11 @@ SLACK = 2 * np.sqrt(0.95 * 0.05 / DATASETS)
 
 def coverage_of(name: str, k: int, method: str) -> float:
     values = values_at(correct_counts(name, PROBLEMS, SAMPLES, DATASETS), SAMPLES, k)
-    interval = studentised_interval if method == "bootstrap_t" else percentile_interval
-    return covered(in_parts(lambda v: interval(v, 0.95, DRAWS, 0), values), truth(MIXTURES[name], k))
+    if method == "bootstrap_t":
+        bounds = in_parts(lambda v: default_interval(v, DRAWS), values)
+    else:
+        bounds = in_parts(lambda v: percentile_interval(v, 0.95, DRAWS, 0), values)
+    return covered(bounds, truth(MIXTURES[name], k))
 
 
 @pytest.mark.parametrize("name", MIXTURES)
