@@ -104,7 +104,7 @@ def _content(value: object, column: str, place: Place) -> str:
 
 def _prompt_column(path: Path, types: Mapping[str, pa.DataType]) -> str:
     for name in CONVERSATIONS:
-        if name in types and pa.types.is_list(types[name]):
+        if name in types and (pa.types.is_list(types[name]) or pa.types.is_large_list(types[name])):
             return name
     for name in TEXT_COLUMNS:
         if name in types and _is_text(types[name]):
