@@ -27,7 +27,7 @@ pathvars:
 
 
 wildcard_constraints:
-    run="|".join(settings.runs),
+    run="[^/]+",
     seed=r"\d+",
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from rlpipe.code_hash import Code
 
 
-class ImportGuard(MetaPathFinder):
+class ImportGuard:
     """First in `sys.meta_path`: lets pass what is in `allowed`, and whatever is not a file of the package."""
 
     def __init__(self, code: Code, allowed: Iterable[str], stage: str):

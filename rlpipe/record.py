@@ -14,39 +14,52 @@ from pathlib import Path
 
 from rlpipe.provenance import WORK, Spec, artifact_of, beside, pointer_key, read_spec, receipt, state, write_text
 
+HOME = Path(__file__).resolve().parents[1]
 AT_ONCE = 200  # paths per call of DVC
+SHARE = "git add results dvc.lock && git commit && dvc push"
 
 
-def record(specs: Iterable[Spec], workflow: bool = True) -> list[Path]:
-    """Add every artifact that is here with its planned key and whose pointer does not name that key.
+def record(specs: Iterable[Spec], workflow: bool) -> None:
+    """Record what a run made; nothing is started when there is nothing new.
 
-    `workflow` says that the plan is that of params.yaml; once all of it exists, DVC's one stage is marked as done too.
-    Returns: the artifacts added. A failure of DVC is reported and leaves the artifacts as they are.
+    `workflow` says that the run was made from params.yaml as it is.
     """
-    specs = list(specs)
+    if any(map(_is_new, specs)):
+        # A process of its own: Snakemake's would lend DVC its logging.
+        call = [sys.executable, "-m", "rlpipe.record", *(["--workflow"] if workflow else [])]
+        subprocess.run(call, check=False, env={**os.environ, "PYTHONPATH": str(HOME)})
+
+
+def main(arguments: list[str]) -> int:
+    """Add every artifact of the last plans that is here with its planned key and whose pointer does not name that key.
+
+    With `--workflow`, and once all that params.yaml asks for exists, DVC's one stage is marked as done too. A failure of
+    DVC is reported and leaves the artifacts as they are. Returns: exit code.
+    """
+    base = WORK / "specs"
+    found = (read_spec(artifact_of(file.relative_to(base).with_suffix(""))) for file in sorted(base.rglob("*.json")))
+    specs = [spec for spec in found if spec is not None]
     new = [spec for spec in specs if _is_new(spec)]
-    if not new:
-        return []
     if missing := _unusable():
         print(f"Artifacts are not recorded: {missing}", file=sys.stderr)
-        return []
+        return 1
     try:
         for start in range(0, len(new), AT_ONCE):
-            _dvc("add", "--quiet", *(str(spec.path) for spec in new[start : start + AT_ONCE]))
+            _dvc("add", *(str(spec.path) for spec in new[start : start + AT_ONCE]))
         for spec in new:
             write_key(beside(spec.path, ".dvc"), spec.key)
+        wanted = [spec for spec in specs if not spec.configfiles]
+        done = "--workflow" in arguments and all(state(spec.path, spec.key) != "absent" for spec in wanted)
         # Inside `dvc repro` and `dvc exp run` DVC writes its lock itself. An unfinished workflow is not marked as done.
-        if workflow and "DVC_STAGE" not in os.environ and all(state(s.path, s.key) != "absent" for s in specs):
-            _dvc("commit", "--quiet", "--force", "workflow")
-    except subprocess.CalledProcessError as error:
-        print(f"DVC could not record: {error.stderr.strip()}", file=sys.stderr)
-        print("The artifacts are complete; `python -m rlpipe.record` tries again.", file=sys.stderr)
-        return []
-    print(
-        f"Recorded {len(new)} artifacts; share them: git add results dvc.lock && git commit && dvc push",
-        file=sys.stderr,
-    )
-    return [spec.path for spec in new]
+        if done and "DVC_STAGE" not in os.environ:
+            _dvc("commit", "--force", "workflow")
+    except DvcError:
+        again = " ".join(["python -m rlpipe.record", *arguments])
+        print(f"The artifacts are complete, but DVC could not record them; `{again}` tries again.", file=sys.stderr)
+        return 1
+    if new:
+        print(f"Recorded {len(new)} artifacts; to share them: {SHARE}", file=sys.stderr)
+    return 0
 
 
 def _is_new(spec: Spec) -> bool:
@@ -64,10 +77,16 @@ def _unusable() -> str | None:
     return None
 
 
+class DvcError(RuntimeError):
+    """DVC said why on its own."""
+
+
 def _dvc(command: str, *arguments: str) -> None:
+    from dvc.cli import main as dvc
+
     # Another DVC may be at work, such as a pull: wait for its lock.
-    call = [sys.executable, "-m", "dvc", "--wait-for-lock", command, *arguments]
-    subprocess.run(call, check=True, capture_output=True, text=True)
+    if dvc(["--wait-for-lock", command, "--quiet", *arguments]):
+        raise DvcError(command)
 
 
 def write_key(pointer: Path, key: str) -> None:
@@ -76,16 +95,5 @@ def write_key(pointer: Path, key: str) -> None:
     write_text(pointer, f"{text.rstrip()}\nmeta:\n  key: {key}\n")
 
 
-def main() -> int:
-    """Record what the specs of the last plans name."""
-    base = WORK / "specs"
-    found = (read_spec(artifact_of(file.relative_to(base).with_suffix(""))) for file in sorted(base.rglob("*.json")))
-    specs = [spec for spec in found if spec is not None]
-    plans = {spec.configfiles for spec in specs}
-    for plan in sorted(plans):
-        record([spec for spec in specs if spec.configfiles == plan], workflow=not plan)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

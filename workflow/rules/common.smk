@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import report as attach
 from snakemake.logging import logger
 
 HOME = Path(workflow.basedir)
@@ -22,6 +23,11 @@ from rlpipe.record import record
 PARAMS_FILE = ", ".join(map(str, workflow.overwrite_configfiles)) or "params.yaml"
 DEVICES = min(1, len(visible()))
 
+CAPTIONS = {
+    "Report": workflow.current_basedir.join("../report/page.rst"),
+    "Figures": workflow.current_basedir.join("../report/figure.rst"),
+}
+
 try:
     settings = rlpipe.config.load(config, PARAMS_FILE, HOME)
 except rlpipe.config.ConfigError as error:
@@ -36,12 +42,16 @@ def wanted(pattern):
 
 
 def declared(wildcards):
-    """No input, but an error for a seed that params.yaml does not declare."""
-    seeds = settings.runs[wildcards.run].seeds
-    if wildcards.seed not in map(str, seeds):
+    """No input, but an error for a run or seed that params.yaml does not declare."""
+    run, seed = wildcards.run, wildcards.seed
+    if run not in settings.runs:
         raise ValueError(
-            f"seed {wildcards.seed} of run {wildcards.run} is not declared: add it to runs.{wildcards.run}.seeds in "
-            f"{PARAMS_FILE}, which has {seeds}"
+            f"run {run} is not declared: add it under `runs` in {PARAMS_FILE}, which has {', '.join(settings.runs)}"
+        )
+    if seed not in map(str, settings.runs[run].seeds):
+        raise ValueError(
+            f"seed {seed} of run {run} is not declared: add it to runs.{run}.seeds in {PARAMS_FILE}, which has "
+            f"{settings.runs[run].seeds}"
         )
     return []
 
@@ -63,15 +73,10 @@ def train_threads(wildcards):
 def page(wildcards):
     """The finished page and its figures, for `snakemake --report`; nothing to wait for."""
     base = Path(settings.results, "report")
-    files = [base / "report.html", *sorted(base.glob("figures/*.svg"))]
-    return [attach(str(file)) for file in files if file.is_file()]
-
-
-def attach(file):
-    figure = file.endswith(".svg")
-    return report(
-        file,
-        caption=str(HOME / f"workflow/report/{'figure' if figure else 'page'}.rst"),
-        category="Figures" if figure else "Report",
-        labels={"file": Path(file).name},
-    )
+    figures = sorted(base.glob("figures/*.svg"))
+    shown = [("Report", base / "report.html"), *(("Figures", file) for file in figures)]
+    return [
+        attach(str(file), CAPTIONS[kind], category=kind, labels={"file": file.name})
+        for kind, file in shown
+        if file.is_file()
+    ]

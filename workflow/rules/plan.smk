@@ -24,11 +24,13 @@ onstart:
 
 
 onsuccess:
-    record(plan.specs.values(), workflow=not workflow.overwrite_configfiles)
+    record(plan.specs.values(), workflow=not workflow.config_settings.overwrite_config)
 
 
 onerror:
-    record(plan.specs.values(), workflow=not workflow.overwrite_configfiles)
+    record(
+        plan.specs.values(), workflow=not workflow.config_settings.overwrite_config
+    )
     logger.error(
         "Not everything is done; what is finished stays. The same command goes on from there, and a stage that was "
         "interrupted resumes from its last checkpoint."

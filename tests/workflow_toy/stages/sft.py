@@ -1,0 +1,12 @@
+"""Toy."""
+
+from __future__ import annotations
+
+from rlpipe.models import digest, journal, save
+from rlpipe.stage import Context
+
+
+def main(ctx: Context) -> None:
+    journal("sft")
+    prompts = (ctx.inputs["curate"] / "prompts.txt").read_text()
+    save(ctx.out / "policy", digest(prompts, ctx.params))
