@@ -44,7 +44,8 @@ def contamination_model(
     """Probe a model; write `probes.parquet` and `metrics.parquet` to `out_dir` and print tables.
 
     `control_path`: the same model before reinforcement learning. `data_source` chooses the verifier where the layout
-    of a file names none. At most `settings.prompts_per_class` prompts of each file are used, chosen by hash.
+    of a file names none. At most `settings.prompts_per_class` prompts of each source are used from each file, chosen
+    by hash.
 
     Returns: the verdict on each data source among the members.
     Raises: ModelError for an unusable model; RowError or ArtifactError for an unusable file; ValueError if a prompt is
@@ -126,8 +127,14 @@ def _texts(path: Path, name: Path) -> TextFile:
 
 
 def _sample(prompts: Sequence[Prompt], settings: ContaminationSettings, name: str) -> list[Prompt]:
-    order = sorted(prompts, key=lambda p: (draw_seed(name, settings.seed, p.id), p.id))
-    return sorted(order[: settings.prompts_per_class], key=lambda p: p.id)
+    """At most so many prompts of each source, chosen by hash, sorted by id."""
+    taken: Counter[str] = Counter()
+    found = []
+    for prompt in sorted(prompts, key=lambda p: (draw_seed(name, settings.seed, p.id), p.id)):
+        if taken[prompt.source] < settings.prompts_per_class:
+            taken[prompt.source] += 1
+            found.append(prompt)
+    return sorted(found, key=lambda p: p.id)
 
 
 def _say_differences(members: Sequence[Prompt], nonmembers: Sequence[Prompt]) -> None:

@@ -55,7 +55,7 @@ class Trained:
 def match(
     members: Sequence[Prompt], nonmembers: Sequence[Prompt], exposed: Mapping[str, Exposure], limit: int, seed: int
 ) -> list[Probed]:
-    """At most `limit` members, the most exposed first, each with a non-member of its source and level.
+    """At most `limit` members of each source, the most exposed first, each with a non-member of its source and level.
 
     Ties and the choice of non-members are by a hash of (seed, prompt id), never by the order of rows. Members are then
     sorted by id, non-members too.
@@ -72,8 +72,10 @@ def match(
 
     chosen: list[Prompt] = []
     twins: list[Prompt] = []
+    taken: Counter[str] = Counter()
     for prompt in sorted(members, key=rank):
-        if len(chosen) < limit and free[prompt.source, prompt.difficulty]:
+        if taken[prompt.source] < limit and free[prompt.source, prompt.difficulty]:
+            taken[prompt.source] += 1
             chosen.append(prompt)
             twins.append(free[prompt.source, prompt.difficulty].pop())
     if not chosen:

@@ -8,6 +8,7 @@ recomputed from the rows alone (`detectors.score_probes`).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,12 @@ def probe(
 
     Row i depends on its own prompt, the policy and the settings alone (to rounding); for `noise: words` also on the
     words of the prompts probed with it.
+
+    Raises: ValueError if a prompt is given twice.
     """
+    twice = [name for name, n in Counter(p.prompt.id for p in prompts).items() if n > 1]
+    if twice:
+        raise ValueError(f"probe: {len(twice)} prompts are given twice, such as {twice[0]}; a prompt has one role")
     answered = list(_passes(subject, prompts, settings))
     topk = None if settings.topk is None or settings.topk >= subject.vocabulary else settings.topk
     paths = token_paths(subject.policy, [a.rollout for a in answered], topk)

@@ -76,10 +76,10 @@ class ContaminationSettings(_Section):
     """What the contamination stage is asked to do. Every field is part of the artifact's key."""
 
     prompts_per_class: int = Field(
-        default=100, ge=2, description="Members (trained on) and non-members (never), at most, each"
+        default=50, ge=2, description="Members (trained on) and as many non-members (never), at most, of each source"
     )
     benchmark_prompts: int = Field(
-        default=50, ge=0, description="Evaluation prompts probed as suspects, at most, per benchmark; 0: none"
+        default=50, ge=0, description="Evaluation prompts probed as suspects, at most, of each source; 0: none"
     )
     nonmember_split: str = Field(
         default="probe", min_length=1, description="Split of prompts.parquet that is never trained on"

@@ -84,3 +84,12 @@ def test_suspects_have_the_levels_of_those_they_are_compared_with() -> None:
     assert Counter(p.prompt.difficulty for p in every) == {"easy": 15, "hard": 5}
     assert suspects(benchmark[::-1], HELD_OUT[::-1], limit=12, seed=0) == found
     assert suspects(benchmark, HELD_OUT, limit=0, seed=0) == []
+
+
+def test_the_limit_is_per_source() -> None:
+    more = [prompt(i, source="second") for i in range(10)]
+    held_out = [prompt(i, source="second") for i in range(100, 110)]
+    found = match([*TRAINED, *more], [*HELD_OUT, *held_out], MET, limit=4, seed=0)
+    assert Counter((p.prompt.source, p.role) for p in found) == {
+        (source, role): 4 for source in ("toy", "second") for role in ("member", "nonmember")
+    }

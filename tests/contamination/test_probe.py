@@ -163,3 +163,8 @@ def test_unknown_words_of_the_noise_are_counted(subject: Subject) -> None:
     settings = ContaminationSettings(second_response={"kind": "marker"}, noise="prose", max_new_tokens=4, samples=1)
     noise = [r for r in probe(subject, PROBED[:1], settings) if r["pass"] == "noise"]
     assert '"unknown_tokens": 31' in str(noise[0]["info_json"])
+
+
+def test_a_prompt_has_one_role(subject: Subject) -> None:
+    with pytest.raises(ValueError, match="1 prompts are given twice, such as toy-0000"):
+        probe(subject, [*PROBED, Probed(PROBED[0].prompt, "suspect")], ContaminationSettings())
