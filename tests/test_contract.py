@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import io
+import math
 import re
+import zlib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,18 @@ from typing import Any
 import pytest
 import torch
 
+from rlpipe.engine.hf import HFEngine
 from rlpipe.hyperparameters import Range
 from rlpipe.recipe import ONE, Recipe, load
+from rlpipe.train import collect
+from rlpipe.train.optimizer import make_optimizer
+from rlpipe.train.policy import Policy
+from rlpipe.train.settings import TrainSettings
+from rlpipe.train.step import Trainer, train_step
+from rlpipe.types import Verdict
+from rlpipe.verifiers.error_rate import ErrorRate
 from tests.contract import CHECKS, METHODS, NAMES, VARIANTS, gradient, same, stack, weighed
-from tests.toy import group, step, toy_prompt
+from tests.toy import group, step, tiny_policy, toy_prompt
 
 every_variant = pytest.mark.parametrize("methods", VARIANTS.values(), ids=VARIANTS.keys())
 every_method = pytest.mark.parametrize("name", NAMES)
@@ -126,3 +136,36 @@ def test_has_its_own_tests_and_paper(name):
     assert (Path(__file__).parent / "methods" / f"test_{name}.py").is_file()
     assert METHODS[name].paper
     assert METHODS[name].summary.endswith(".")
+
+
+@every_method
+def test_runs_in_the_trainer(name, monkeypatch):
+    """Two steps of the real trainer: the policy moves, and everything the method logs reaches the row of the step."""
+    monkeypatch.setattr(collect, "verify_many", flip_by_text)
+    methods = stack(name)
+    model, tokenizer = tiny_policy()
+    before = [p.detach().clone() for p in model.parameters()]
+    settings = TrainSettings(prompts=4, rollouts=4, mini_batches=2, max_new_tokens=5, max_refills=8)
+    trainer = Trainer(
+        policy=Policy(model),
+        engine=HFEngine(model, tokenizer),
+        optimizer=make_optimizer(model, settings),
+        settings=settings,
+        errors=ErrorRate(),
+        reference=Policy(tiny_policy(seed=1)[0].eval()),
+    )
+    recipe, pool = load(methods), [toy_prompt(f"w{i}") for i in range(7)]
+    for i in range(2):
+        _, batch, metrics, _ = train_step(pool, trainer, recipe, step(i))
+    assert batch is not None
+    row = metrics.row(1)
+    assert all(math.isfinite(value) for value in row.values() if value is not None)
+    assert set(row) >= {*recipe.annotations, *recipe.diagnostics}
+    assert row["grad_norm"] > 0
+    assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def flip_by_text(pairs):
+    """Right or wrong by a checksum of prompt and response, so that groups of a random policy hold both."""
+    right = [zlib.crc32(f"{prompt.id} {text}".encode()) % 2 for prompt, text in pairs]
+    return [Verdict(float(r), "ok" if r else "wrong", canonical=str(r)) for r in right]

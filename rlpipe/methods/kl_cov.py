@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -19,6 +20,10 @@ from rlpipe.ops.policy_losses import unclipped
 from rlpipe.ops.schedules import Scalar, at
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Signals, Step, TokenLoss
+
+# Nats by which the logprob of an engine may miss that of a trainer with the same weights: an on-policy ratio must count
+# as 1, or the sign of a rounding error gets a gradient of full size.
+ROUNDING = 1e-4
 
 
 def kl_cov(
@@ -33,7 +38,8 @@ def kl_cov(
     there as a percentage).
     Differs: tokens are chosen by the policy at the start of the step and over the whole mini-batch, where the release
     takes the current policy and the micro-batch, so that results there depend on how the batch is cut. fraction 0
-    chooses none. The base's clip is replaced by rule, as in the release, and the recipe's `changes` say so.
+    chooses none. Ratios within 1e-4 nats of 1 carry no penalty. The base's clip is replaced by rule, as in the release,
+    and the recipe's `changes` say so.
     """
     return recipe.override(policy_loss=unclipped).add(
         annotations={"kl_cov": partial(most_covariant, fraction=fraction, only_positive=only_positive)},
@@ -65,7 +71,7 @@ def choose(
 
 
 def penalty(policy: Signals, batch: Batch, step: Step, *, coefficient: Scalar) -> TokenLoss:
-    """`coefficient * |log pi - log pi_old|` on the chosen tokens; its gradient is 0 where the two are equal."""
+    """`coefficient * |log pi - log pi_old|` on the chosen tokens; 0, and its gradient, where the two are equal."""
     distance = masked(policy.logprob - batch.old.logprob, batch.annotations["kl_cov"]).abs()
-    loss = at(coefficient, step.index) * distance
+    loss = at(coefficient, step.index) * torch.where(distance > ROUNDING, distance, torch.zeros_like(distance))
     return TokenLoss(loss, {"kl_cov_penalty": loss})

@@ -58,8 +58,9 @@ def test_off_is_the_unclipped_surrogate(off):
     torch.testing.assert_close(float(new.grad[1, 1]), 0.042216, atol=1e-6, rtol=0)
 
 
-def test_on_policy_the_penalty_has_no_gradient():
-    new = leaf(F1_OLD)
+@pytest.mark.parametrize("rounding", [0.0, 3e-6, -3e-6])
+def test_on_policy_the_penalty_has_no_gradient(rounding):
+    new = leaf(F1_OLD + rounding)
     (auxiliary,) = load(["grpo", "kl_cov"]).auxiliary_losses
     auxiliary(Signals(new, F1_ENTROPY), f1(annotations={"kl_cov": F1_MASK}), step()).loss.sum().backward()
     assert (new.grad == 0).all()
