@@ -38,7 +38,7 @@ def evaluate_model(
     """Sample a checkpoint on a prompt file; `samples.parquet` and `metrics.parquet` under `out_dir`; print a table.
 
     `prompts_path`: prompts/1, or any layout `rlpipe import` reads (`format`, `data_source` as there). A file with a
-    column `split` is evaluated on `settings.split`. `device`: cuda where there is one, else cpu. Killed and started
+    column `split` is evaluated on `settings.split`. `device`: an accelerator where there is one. Killed and started
     again with the same arguments, it goes on where it was.
 
     Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read or are none.
@@ -54,7 +54,8 @@ def evaluate_model(
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
     model, tokenizer = models.load_policy(model_path)
-    model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device:
+        model.to(device)
     name = Path(model_path).name
     scratch = out / f".unfinished-{_fingerprint(model_path, prompts, settings)}"
     engine = HFEngine(model, tokenizer, max_rows=settings.batch_size)
