@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import permutations, product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlpipe.tasks import countdown
@@ -98,6 +98,7 @@ def test_spaces() -> None:
     assert len(drawn) == countdown.space("c3")
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from(sorted(countdown.LEVELS)), st.data())
 def test_one_changed_word_pays_only_if_the_replay_by_hand_agrees(seed: int, level: str, data: st.DataObject) -> None:
     rng = random.Random(seed)
