@@ -15,12 +15,12 @@ import pytest
 
 from rlpipe.verifiers.answer import AnswerSpec, verify_answer
 from rlpipe.verifiers.symbolic import SymbolicPool
-from tests.verifiers.processes import ALLOWED, alive
+from tests.verifiers.processes import ALLOWED, alive, slack
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[SymbolicPool]:
-    pool = SymbolicPool(size=1, wall=2.0, inner=1.0)
+    pool = SymbolicPool(size=1)
     yield pool
     pool.close()
 
@@ -66,10 +66,13 @@ def test_brackets_are_compared_before_anything_is_sent() -> None:
     assert verify_answer(r"\boxed{\{1,x\}}", "(1,x)").status == "wrong"
 
 
-def test_an_alarm_inside_ends_a_slow_comparison(pool: SymbolicPool) -> None:
-    begun = time.monotonic()
-    assert pool.compare("x", "(x+y+z+w+v)^{2000}-1") in ("timeout", "wrong")
-    assert time.monotonic() - begun < pool.wall + ALLOWED
+def test_an_alarm_inside_ends_a_slow_comparison() -> None:
+    pool = SymbolicPool(size=1, wall=60.0, inner=0.5)
+    assert pool.compare("x", "x") == "ok"
+    process = pool._idle[0].process
+    assert pool.compare(r"\sqrt{2}", r"\sum_{k=1}^{1000000} \sin(k)") == "timeout"
+    assert pool._idle[0].process is process
+    pool.close()
 
 
 @pytest.mark.parametrize("power", ["9^{9^{9^9}}", "99999999!"])
@@ -81,7 +84,7 @@ def test_a_late_worker_is_killed_and_replaced(power: str) -> None:
         killed = pool._idle[0].process.pid
         begun = time.monotonic()
         assert pool.compare(r"\sqrt{2}", power) == "timeout"
-        assert time.monotonic() - begun < pool.wall + ALLOWED
+        assert time.monotonic() - begun < pool.wall + ALLOWED + 2 * slack()
         assert pool.compare("x+1", "1+x") == "ok"
         assert killed not in alive("symbolic_worker")
     finally:

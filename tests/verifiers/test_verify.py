@@ -1,0 +1,70 @@
+"""A prompt's source decides who checks its answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+from rlpipe.types import Prompt, Verdict
+from rlpipe.verifiers.answer import EVALUATION
+from rlpipe.verifiers.verify import verifier_module, verify, verify_many
+
+
+def prompt(source: str, answer: str) -> Prompt:
+    return Prompt("p", ({"role": "user", "content": "?"},), answer, source)
+
+
+@pytest.fixture
+def parrots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task family whose answers are right when they repeat the reference."""
+    family = ModuleType("rlpipe.tasks.parrots")
+    family.verify = lambda p, r: Verdict(float(r == p.answer), "ok" if r == p.answer else "wrong", r, r, "parrots", "1")  # type: ignore[attr-defined]
+    family.__spec__ = sys.__spec__
+    monkeypatch.setitem(sys.modules, "rlpipe.tasks.parrots", family)
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        ("reasoning_gym/gcd", "rlpipe.tasks.reasoning_gym"),
+        ("openai/gsm8k", "rlpipe.verifiers.answer"),
+        ("math_dapo", "rlpipe.verifiers.answer"),
+        ("", "rlpipe.verifiers.answer"),
+        ("code/square", "rlpipe.verifiers.code"),
+        ("apps", "rlpipe.verifiers.code"),
+    ],
+)
+def test_module(source: str, module: str) -> None:
+    assert verifier_module(source) == module
+
+
+@pytest.mark.parametrize("source", ["rlpipe/no_such_family", "rlpipe/", "rlpipe/../x", "rlpipe"])
+def test_unknown_family(source: str) -> None:
+    with pytest.raises(ValueError, match="names no task family"):
+        verify(prompt(source, "1"), "1")
+
+
+def test_many_keeps_the_order(parrots: None) -> None:
+    square = json.dumps({"tests": [{"stdin": "2", "stdout": "4"}]})
+    pairs = [
+        (prompt("openai/gsm8k", "5"), "#### 5"),
+        (prompt("rlpipe/parrots", "hello"), "hello"),
+        (prompt("code/square", square), "```\nprint(int(input()) ** 2)\n```"),
+        (prompt("openai/gsm8k", "5"), "#### 6"),
+        (prompt("rlpipe/parrots", "hello"), "x"),
+        (prompt("math", r"2\sqrt{2}"), r"\boxed{\sqrt{8}}"),
+    ]
+    verdicts = verify_many(pairs)
+    assert [v.status for v in verdicts] == ["ok", "ok", "ok", "wrong", "wrong", "ok"]
+    assert [v.verifier for v in verdicts] == ["answer", "parrots", "code", "answer", "parrots", "answer+math_verify"]
+    assert verdicts == [verify(*pair) for pair in pairs]
+
+
+def test_the_spec_reaches_the_answer_verifier() -> None:
+    two_boxes = (prompt("math", "10"), r"\boxed{1} \boxed{10}")
+    assert verify(*two_boxes).status == "ambiguous"
+    assert verify(*two_boxes, EVALUATION).status == "ok"
+    assert verify_many([two_boxes], EVALUATION)[0].status == "ok"
