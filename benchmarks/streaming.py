@@ -91,6 +91,7 @@ def main() -> None:
         out = Path(folder, "overlap.parquet")
         summary = overlap([TextFile(train)], [TextFile(evaluation)], out)
         seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+        peak = peak_mib()
         pairs = pl.read_parquet(out, columns=["record_type", "train_id", "decision"])
         pairs = pairs.filter(pl.col("record_type") == "pair")
         print(
@@ -100,7 +101,7 @@ def main() -> None:
                     "seconds": [round(seconds, 1)],
                     "rows_per_second": [round(options.rows / seconds)],
                     "cpu_seconds": [round(cpu, 1)],
-                    "peak_mib": [round(peak_mib())],
+                    "peak_mib": [round(peak)],
                     "peak_mib_before": [round(before)],
                     "planted": [planted],
                     "flagged_rows": [pairs["train_id"].n_unique()],

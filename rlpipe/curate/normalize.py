@@ -22,7 +22,10 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _OPERATOR = re.compile(r"[+*^=<>±×÷∙√∑∏∫≤≥≠≈]|%(?=\s*[\d(])|[-/](?!(?<=\w[-/])[^\W\d_]{2})(?!(?<=[^\W\d_]{2}[-/])\w)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _MARKER = re.compile(r"####|\\boxed|\banswer\s*:", re.IGNORECASE)
-_SENTENCE = re.compile(r"(?<=[.?!])\s+|\n+")
+_STEPS = r"(?:think|reason)\s+step\s+by\s+step"
+_SENTENCE = re.compile(
+    rf"(?<=[.?!])\s+|\n+|\s+(?=(?:let['’]s|please)\s+{_STEPS})|(?<!let['’]s)(?<!please)\s+(?={_STEPS})", re.IGNORECASE
+)
 _ORDER = re.compile(r"^\s*solve the following math problem step by step\b", re.IGNORECASE)
 _UNITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"]
 _UNITS += ["fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]

@@ -57,10 +57,16 @@ def test_number_guard() -> None:
         f"$Answer (without quotes) where $Answer is the answer to the problem.\n\n{QUESTION}\n\nRemember to put your "
         'answer on its own line after "Answer:".',
         QUESTION,
+        QUESTION + r" Please think step by step, then write \boxed{}",
     ],
 )
 def test_instructions_on_the_form_of_the_answer_are_not_compared(text: str) -> None:
     assert without_instructions(text) == QUESTION
+
+
+def test_instructions_are_found_behind_a_question_without_a_mark() -> None:
+    assert without_instructions(r"Solve x + 1 = 2 Let's think step by step and use \boxed{}.") == "Solve x + 1 = 2"
+    assert without_instructions("We think step by step is a phrase") == "We think step by step is a phrase"
 
 
 def test_a_prompt_that_is_nothing_but_an_instruction_stays() -> None:
