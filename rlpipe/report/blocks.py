@@ -76,7 +76,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns; the first cell of a row is its heading. `numbers` is what is exported under `name`."""
+    """Rows of cells under columns; the first cell of a row is its heading. `numbers` is what is exported under "
+    "`name`."""
 
     name: str
     columns: Sequence[Column]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The script of the browser of rollouts: choose a policy, an occasion and a prompt; read tokens coloured by entropy."""
 
 from __future__ import annotations

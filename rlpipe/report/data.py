@@ -31,7 +31,7 @@ class Data:
     def __init__(self, inputs: Mapping[str, Path], settings: ReportSettings, params: Mapping[str, Any] | None = None):
         self.inputs = {name: Path(path) for name, path in inputs.items()}
         self.settings, self.params = settings, dict(params or {})
-        self._tables: dict[Any, Any] = {}
+        self._tables: dict[tuple[Any, ...], pl.DataFrame] = {}
 
     # Runs
 
@@ -105,7 +105,7 @@ class Data:
                 self._tables[key] = pl.DataFrame(pl.from_arrow(artifacts.to_table([], schema)))
             else:
                 self._tables[key] = artifacts.read(path, schema, columns)
-        return self._tables[key]  # type: ignore[no-any-return]
+        return self._tables[key]
 
     def problems(self, name: str) -> pl.DataFrame:
         """A row per prompt of an evaluation with a column per metric, from its rollouts; empty where there are none."""
@@ -113,7 +113,7 @@ class Data:
         if key not in self._tables:
             path = self.path(name, "samples.parquet")
             self._tables[key] = problem_table(read_samples(path), seed=self.statistics.seed) if path else pl.DataFrame()
-        return self._tables[key]  # type: ignore[no-any-return]
+        return self._tables[key]
 
     def steps(self, run: str) -> pl.DataFrame:
         """Metrics per step of all seeds of a run, with a column `seed`."""
@@ -142,7 +142,8 @@ class Data:
         return self._json(name, "environment.json")
 
     def wall_seconds(self, name: str) -> float | None:
-        """Wall time of the stage; of a run that was resumed, the seconds its steps took, which every checkpoint keeps."""
+        """Wall time of the stage; of a run that was resumed, the seconds its steps took, which every checkpoint "
+        "keeps."""
         environment = self.environment(name)
         path = self.path(name, "timings.parquet") if environment.get("resumed") else None
         if path is not None:
@@ -174,6 +175,16 @@ class Data:
             if found := self.section("runs", name).get(run):
                 return dict(found)
         return {}
+
+    def methods(self, run: str) -> list[str]:
+        """Names of a run's methods, over all its phases, in order; empty where its settings are not known."""
+        settings = self.run_settings(run)
+        stacks = [
+            settings.get("methods") or [],
+            *(phase.get("methods") or [] for phase in settings.get("phases") or []),
+        ]
+        entries = (entry for stack in stacks for entry in stack)
+        return [name for entry in entries for name in ([entry] if isinstance(entry, str) else entry)]
 
     def num_parameters(self) -> int | None:
         """Weights of the warm-up policy, counted from the headers of its safetensors files."""

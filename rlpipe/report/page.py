@@ -48,7 +48,7 @@ def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script without imports."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle()
+    bundle: str = vl_convert.javascript_bundle(None)
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
@@ -74,11 +74,13 @@ def _json(value: Any) -> Any:
 
 def _contents(sections: Sequence[Section]) -> str:
     items = "".join(f'<li><a href="#{s.id}">{escape(s.short or s.title)}</a></li>' for s in sections)
-    return f'<nav class="contents" aria-label="Contents"><details open><summary>Contents</summary><ol>{items}</ol></details></nav>'
+    folded = f"<details open><summary>Contents</summary><ol>{items}</ol></details>"
+    return f'<nav class="contents" aria-label="Contents">{folded}</nav>'
 
 
 class Collected:
-    """What the sections bring to the page's JSON while they are turned into HTML, and the numbers of figures and tables."""
+    """What the sections bring to the page's JSON while they are turned into HTML, and the numbers of figures and "
+    "tables."""
 
     def __init__(self, colours: Colours):
         self.colours = colours
@@ -137,8 +139,10 @@ class Collected:
             height = spec.get("height", 200)
             floor = f"min-height:{height}px" if isinstance(height, int) else ""
             yield (
-                f'<div class="panel">{heading}<div class="chart" id="{chart}" data-chart="{chart}" data-alt="{escape(alt)}" '
-                f'style="{floor}"><noscript>This chart needs JavaScript; figures/ holds it as a drawing.</noscript></div></div>'
+                f'<div class="panel">{heading}<div class="chart" id="{chart}" data-chart="{chart}" '
+                f'data-alt="{escape(alt)}" '
+                f'style="{floor}"><noscript>This chart needs JavaScript; figures/ holds it as a '
+                "drawing.</noscript></div></div>"
             )
 
     def _legend(self) -> str:
@@ -146,10 +150,12 @@ class Collected:
         for run, slot in self.colours.slots.items():
             dash = "dashed" if self.colours.dashes[run][1] else "solid"
             buttons.append(
-                f'<button type="button" data-run="{escape(run)}" aria-pressed="false" style="--c:{css(slot)};--dash:{dash}">'
+                f'<button type="button" data-run="{escape(run)}" aria-pressed="false" '
+                f'style="--c:{css(slot)};--dash:{dash}">'
                 f"<i aria-hidden='true'></i>{escape(run)}</button>"
             )
-        return f'<div class="legend" role="group" aria-label="Runs; press one to highlight it in all charts">{"".join(buttons)}</div>'
+        label = "Runs; press one to highlight it in all charts"
+        return f'<div class="legend" role="group" aria-label="{label}">{"".join(buttons)}</div>'
 
     def table(self, table: Table) -> str:
         self.tables += 1
@@ -191,7 +197,9 @@ def _heading(column: Column, sortable: bool) -> str:
 def _cells(row: Sequence[Cell], columns: Sequence[Column]) -> Iterator[str]:
     for i, (cell, column) in enumerate(zip(row, columns, strict=True)):
         tag = "th" if i == 0 else "td"
-        classes = " ".join(part for part in ("n" if column.number and i else "", "w" if column.wide else "", cell.tone) if part)
+        classes = " ".join(
+            part for part in ("n" if column.number and i else "", "w" if column.wide else "", cell.tone) if part
+        )
         attributes = ' scope="row"' if i == 0 else ""
         attributes += f' class="{classes}"' if classes else ""
         attributes += f' data-sort="{escape(cell.sort)}"' if cell.sort is not None else ""

@@ -9,18 +9,21 @@ from typing import Any
 from rlpipe.report import export
 from rlpipe.report.blocks import Section
 from rlpipe.report.data import Data
-from rlpipe.report.page import render
 from rlpipe.report.measures import Measured
+from rlpipe.report.page import render
 from rlpipe.report.sections import (
     comparison,
     contamination,
     curves,
+    diversity,
     entropy_law,
     levels,
     overview,
     pass_at_k,
     provenance,
     rollouts,
+    search,
+    support,
 )
 from rlpipe.report.settings import ReportSettings
 
@@ -51,6 +54,9 @@ def build(data: Data) -> list[Section]:
         entropy_law.build(data),
         levels.build(data, measured),
         contamination.build(data),
+        support.build(data, measured),
+        diversity.build(data, measured),
+        search.build(data, measured),
         rollouts.build(data),
         provenance.build(data),
     ]

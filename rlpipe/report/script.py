@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The script of the page: draws the charts, keeps their highlighting together, sorts tables, lists numbers.
 
 A module and not a file, as the report's key is made of the modules it imports. The browser of rollouts has its own.

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ReportSettings(BaseModel):
-    """How the report is drawn. Intervals and tests are those of the `evaluate` section, as the evaluations were made."""
+    """How the report is drawn. Intervals and tests are those of the `evaluate` section, as the evaluations were "
+    "made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

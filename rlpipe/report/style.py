@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The style sheet of the page.
 
 A module and not a file, as the report's key is made of the modules it imports.

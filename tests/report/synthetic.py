@@ -323,7 +323,11 @@ def contamination(root: Path, size: Size, run: str, seed: int) -> None:
     artifacts.write(root / "overlap.parquet", artifacts.CONTAMINATION, overlap_rows(run))
     table = ScoreTable.of(score_probes(pl.read_parquet(root / "probes.parquet")))
     metrics = metric_rows(table, model, model, "sft", ContaminationSettings(bootstrap_draws=100))
-    artifacts.write(root / "metrics.parquet", artifacts.EVAL, metrics)
+    shared = {"run_id": model, "model_id": model, "n_problems": 24, "n_samples": 1}
+    watch = {"metric": "drift:format", "benchmark": "frozen", "ci_method": "hc_rlhf_one_sided", "value": 0.01}
+    watch |= {"ci_lo": -0.02, "ci_hi": 0.04, "info_json": json.dumps({"state": "stable", "tolerance": 0.05})}
+    met = {"metric": "exposure", "benchmark": "all", "ci_method": "none", "value": 3.5}
+    artifacts.write(root / "metrics.parquet", artifacts.EVAL, [*metrics, shared | watch, shared | met])
     stamp(root, f"contamination/{run}/seed-{seed}", {"contamination": {"primary": "self_critique"}}, 9.0)
 
 

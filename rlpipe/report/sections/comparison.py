@@ -13,11 +13,12 @@ from rlpipe.evaluate.intervals import Interval
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import WARM_UP, Data
-from rlpipe.report.markup import MINUS, count, escape, interval, number, p_value, run_name, seconds
+from rlpipe.report.markup import MINUS, count, escape, interval, listing, number, p_value, run_name, seconds
 from rlpipe.report.measures import Measure, Measured, as_row, decided
 from rlpipe.report.sections.verdicts import headline, verdicts
 
 ID, TITLE, SHORT = "comparison", "The runs compared", "The runs compared"
+RANDOM_REWARD = "random_reward"
 
 
 def build(data: Data, measured: Measured) -> Section:
@@ -27,6 +28,7 @@ def build(data: Data, measured: Measured) -> Section:
     blocks: list[Block] = []
     if measured.runs:
         blocks.append(Points(verdicts(measured), "verdicts"))
+        blocks += taught_by_chance(data, measured)
     blocks.append(levels(data, measured))
     if measured.pairs():
         blocks += [figure(measured), differences(measured)]
@@ -42,6 +44,31 @@ def build(data: Data, measured: Measured) -> Section:
         "differences prompt by prompt."
     )
     return Section(ID, TITLE, blocks, summary, SHORT)
+
+
+def taught_by_chance(data: Data, measured: Measured) -> list[Prose]:
+    """Benchmarks that improve in a run whose rewards are coin flips: they cannot show that a method works."""
+    notes = []
+    for run in measured.runs:
+        if not any(name == RANDOM_REWARD for name in data.methods(run)) or WARM_UP not in measured.policies:
+            continue
+        gained = [source for source in sorted(set(measured.prompts["source"])) if _gained(measured, run, source)]
+        if gained:
+            notes.append(
+                f"<strong>Under random rewards ({escape(run)}) pass@1 rises on {escape(listing(gained))}.</strong> "
+                "No reward "
+                "explains that gain, so the other runs\u2019 gains there do not show learning."
+            )
+        else:
+            notes.append(f"Under random rewards ({escape(run)}) pass@1 rises on no task, as it should.")
+    return [Prose(note, "note") for note in notes]
+
+
+def _gained(measured: Measured, run: str, source: str) -> bool:
+    """Whether the interval of the rise over the warm-up lies above zero."""
+    inside = (measured.prompts["source"] == source).to_numpy()
+    rise = (measured.values(run, "pass@1") - measured.values(WARM_UP, "pass@1"))[inside]
+    return decided(measured.intervals(rise, bounded=False)[0]) > 0
 
 
 def levels(data: Data, measured: Measured) -> Table:
@@ -64,7 +91,8 @@ def levels(data: Data, measured: Measured) -> Table:
         columns,
         rows,
         "Means over prompts with intervals; a run\u2019s value is the mean of its seeds. A value is "
-        "<span class='marked'>marked</span> only where it is the highest of its column and the interval of its difference from "
+        "<span class='marked'>marked</span> only where it is the highest of its column and the interval of its "
+        "difference from "
         "every other row excludes zero. Token entropy and length are not marked: more is not better by itself.",
         pl.DataFrame(numbers),
     )
@@ -131,8 +159,10 @@ def differences(measured: Measured) -> Table:
         "differences",
         columns,
         rows,
-        f"Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s method: "
-        f"{escape(measured.settings.primary_metric)}, named in advance, over its own comparisons, the other measures over all of "
+        "Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s "
+        "method: "
+        f"{escape(measured.settings.primary_metric)}, named in advance, over its own comparisons, the other measures "
+        "over all of "
         f"theirs ({len(numbers)} in all). In grey: the interval includes zero.",
         pl.DataFrame(numbers),
     )
@@ -162,7 +192,8 @@ def figure(measured: Measured) -> Figure:
         "differences",
         charts,
         {"differences-figure": pl.DataFrame(rows)},
-        "What each run has over the warm-up, and over the baseline, with intervals. A bar that does not touch the line at zero "
+        "What each run has over the warm-up, and over the baseline, with intervals. A bar that does not touch the "
+        "line at zero "
         "is a difference these prompts and rollouts can tell from none; other seeds may still differ.",
         "Dots with intervals, one row per run; the line at zero means no difference",
         panels,
@@ -208,7 +239,7 @@ def each_seed(data: Data, measured: Measured) -> Table:
     for run in measured.runs:
         for name, table in zip(data.names("evaluate", run), measured.tables[run], strict=True):
             seed = int(name.rpartition("-")[2])
-            means = {m.name: float(table[m.name].mean()) for m in measured.measures}
+            means = {m.name: float(table[m.name].to_numpy().mean()) for m in measured.measures}
             cells = [Cell(f"{run_name(run, data.colours.slots[run])} seed {seed}", sort=f"{run} {seed:05d}")]
             rows.append(cells + [Cell(number(means[m.name], m.digits), sort=means[m.name]) for m in measured.measures])
             numbers.append({"run": run, "seed": seed, **means})

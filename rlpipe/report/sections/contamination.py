@@ -1,4 +1,5 @@
-"""Contamination: overlap between training and evaluation prompts, and what the policy itself betrays of its training."""
+"""Contamination: overlap between training and evaluation prompts, and what the policy itself betrays of its "
+"training."""
 
 from __future__ import annotations
 
@@ -36,11 +37,12 @@ def build(data: Data) -> Section:
     blocks: list[Block] = [*verdicts(records), *overlap(records)]
     if len(areas) or len(curves):
         blocks.append(Heading("Probes"))
-        blocks.append(Prose(_how_to_read(data, areas), "reading"))
+        blocks.append(Prose(_how_to_read(data, areas, found), "reading"))
     if len(curves):
         blocks.append(roc_figure(data, curves))
     if len(areas):
         blocks += [area_figure(data, areas), *area_tables(data, areas)]
+    blocks += drift(data, found)
     if not blocks:
         blocks.append(Prose("The contamination checks hold no overlap table and no probe.", "absent"))
     return Section(ID, TITLE, blocks, "Was an evaluation prompt trained on, and would the policy show it?", SHORT)
@@ -74,32 +76,74 @@ def verdicts(records: pl.DataFrame) -> list[Block]:
         reasons = "<br>".join(escape(reason) for reason in (row["reason"] or "").split("\n"))
         decision = Cell(escape(row["decision"]), tone=TONES.get(row["decision"], ""))
         body.append([Cell(escape(row["eval_set"] or "all")), decision, Cell(escape(who)), Cell(reasons, tone="dim")])
-    columns = [Column(name, number=False, wide=name == "Reasons") for name in ("Benchmark", "Verdict", "Under", "Reasons")]
+    columns = [
+        Column(name, number=False, wide=name == "Reasons") for name in ("Benchmark", "Verdict", "Under", "Reasons")
+    ]
     caption = "The verdict on each benchmark, and why; <em>unknown</em> means the check could not have seen it."
     return [Table("verdicts", columns, body, caption, rows.select("run", "seed", "eval_set", "decision", "reason"))]
 
 
 def overlap(records: pl.DataFrame) -> list[Block]:
-    """Training and evaluation prompts compared as texts: the same for every run, so each pair of sets is listed once."""
-    rows = records.filter(pl.col("record_type") == "summary")
-    rows = rows.unique(["eval_set", "method", "decision", "n"], maintain_order=True).sort(
-        "eval_set", "method", "decision"
+    """Training and evaluation prompts compared as texts: the same for every run, so each benchmark is listed once."""
+    rows = records.filter(pl.col("record_type") == "summary").unique(
+        ["eval_set", "decision", "info_json"], maintain_order=True
     )
     if not len(rows):
         return []
-    body = []
-    for row in rows.iter_rows(named=True):
-        trained = f"{row['train_count']:,}" if row["train_count"] is not None else NONE
-        cells = [Cell(escape(row["eval_set"] or "all")), Cell(escape(row["method"])), Cell(escape(row["decision"]))]
-        cells += [Cell(f"{row['n']:,}" if row["n"] is not None else NONE, sort=row["n"]), Cell(trained)]
-        body.append([*cells, Cell(escape(row["reason"] or ""), tone="dim")])
-    columns = [Column("Benchmark", number=False), Column("Method", number=False), Column("Finding", number=False)]
-    columns += [Column("Prompts"), Column("Training prompts"), Column("Note", number=False, wide=True)]
+    body, numbers = [], []
+    for row in rows.sort("eval_set").iter_rows(named=True):
+        info = json.loads(row["info_json"] or "{}")
+        by_decision = info.get("n_by_decision") or {}
+        found = {"prompts": info.get("n_eval"), "training_prompts": info.get("n_train")}
+        found |= {name: by_decision.get(name) for name in ("drop", "review", "template")}
+        cells = [
+            Cell(escape(row["eval_set"] or "all")),
+            Cell(escape(row["decision"]), tone=TONES.get(row["decision"], "")),
+        ]
+        cells += [Cell(NONE if n is None else f"{n:,}", sort="" if n is None else n) for n in found.values()]
+        body.append(cells)
+        numbers.append({"benchmark": row["eval_set"], "decision": row["decision"], **found})
+    columns = [Column("Benchmark", number=False), Column("Finding", number=False), Column("Evaluation prompts")]
+    columns += [Column("Training prompts"), Column("Copies"), Column("Near copies"), Column("Same template")]
     caption = (
-        "Training prompts against evaluation prompts, as texts. <em>template</em> means the same wording with other "
-        "numbers, which a generated task has by construction."
+        "Evaluation prompts that have a counterpart among the training prompts, as texts: word for word, by shared "
+        "n-grams, or "
+        "by Jaccard similarity. <em>Same template</em> means the same wording with other numbers, which a generated "
+        "task has by "
+        "construction and which is no copy."
     )
-    return [Heading("Overlap"), Table("overlap", columns, body, caption, rows.drop("info_json", "run", "seed"))]
+    return [
+        Heading("Overlap"),
+        Table("overlap", columns, body, caption, pl.DataFrame(numbers, infer_schema_length=None)),
+    ]
+
+
+def drift(data: Data, found: Sequence[Seed]) -> list[Block]:
+    """Behaviour on a frozen set of prompts, before and after."""
+    body, numbers = [], []
+    for run, seed, name in found:
+        for row in data.evaluation(name).filter(pl.col("metric").str.starts_with("drift")).iter_rows(named=True):
+            info = json.loads(row["info_json"] or "{}")
+            state = str(info.get("state", "unknown"))
+            tone = {"stable": "up", "drifted": "down"}.get(state, "mark")
+            cells = [Cell(f"{run_name(run, data.colours.slots[run])} seed {seed}"), Cell(escape(row["metric"]))]
+            cells += [Cell(escape(state), tone=tone), Cell(number(row["value"], 3, sign=True), sort=row["value"])]
+            body.append([*cells, Cell(number(row["ci_lo"], 3, sign=True)), Cell(number(row["ci_hi"], 3, sign=True))])
+            numbers.append({"run": run, "seed": seed, "metric": row["metric"], "state": state, "rise": row["value"]})
+            numbers[-1] |= {"lower": row["ci_lo"], "upper": row["ci_hi"], "tolerance": info.get("tolerance")}
+    if not body:
+        return []
+    columns = [Column("Seed", number=False), Column("Watch", number=False), Column("State", number=False)]
+    columns += [Column("Rise in cost"), Column("Lower bound"), Column("Upper bound")]
+    tolerance = numbers[0]["tolerance"]
+    caption = (
+        "Did behaviour outside the reward get worse? Cost (0 right, 1 wrong) on a frozen set of prompts, the run "
+        "minus the "
+        "warm-up. <em>Stable</em> needs the upper bound within the "
+        f"tolerance{'' if tolerance is None else f' of {tolerance:g}'}; "
+        "<em>not shown stable</em> is an alarm too."
+    )
+    return [Heading("Drift"), Table("drift", columns, body, caption, pl.DataFrame(numbers, infer_schema_length=None))]
 
 
 def _curves(data: Data, found: Sequence[Seed]) -> pl.DataFrame:
@@ -134,7 +178,8 @@ def roc_figure(data: Data, curves: pl.DataFrame) -> Figure:
         "roc",
         [roc_chart(name, data.colours) for name in methods],
         {"roc": curves},
-        "ROC curves of three scores for telling trained prompts from never-trained ones, a line per seed; dashed is the warm-up "
+        "ROC curves of three scores for telling trained prompts from never-trained ones, a line per seed; dashed is "
+        "the warm-up "
         "asked about the same prompts, which has trained on neither. On the diagonal a score knows nothing.",
         "ROC curves, true positives over false positives, with the diagonal of chance",
         [
@@ -183,18 +228,31 @@ def auc_rows(data: Data, seed: Seed) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=types)
 
 
-def _how_to_read(data: Data, areas: pl.DataFrame) -> str:
+def _how_to_read(data: Data, areas: pl.DataFrame, found: Sequence[Seed]) -> str:
     """What an AUC near one half means here, and for which score the verdict stands."""
     named = DETECTORS[primary(data)].title if primary(data) in DETECTORS else primary(data)
     sizes = areas["prompts"].drop_nulls()
     among = f" over {count(int(sizes.max()), 'prompt')}" if len(sizes) else ""  # type: ignore[arg-type]
     return (
-        f"Each detector scores how familiar a prompt looks to the policy; its AUC{among} is the chance that a trained prompt "
-        "scores above a never-trained one of the same source. <strong>0.5 is chance, and for a small policy that met each prompt "
-        f"a few times chance is the expected answer</strong>. {escape(named)} was named in advance and decides; the others are "
-        "looked at too, so some will leave 0.5 by luck. The warm-up has trained on neither kind: where it is not at 0.5, the "
+        f"Each detector scores how familiar a prompt looks to the policy; its AUC{among} is the chance that a "
+        "trained prompt "
+        "scores above a never-trained one. <strong>0.5 is chance, and for a policy that met each prompt "
+        "{_met(data, found)} "
+        f"chance is an expected answer</strong>. {escape(named)} was named in advance and decides; the others are "
+        "looked at too, so some will leave 0.5 by luck. The warm-up has trained on neither kind: where it is not at "
+        "0.5, the "
         "prompts differ by more than training, and only the difference counts."
     )
+
+
+def _met(data: Data, found: Sequence[Seed]) -> str:
+    """How often a trained prompt was trained on, over all seeds, as far as it was counted."""
+    rows = pl.concat([data.evaluation(name).select("metric", "value") for _, _, name in found])
+    times = rows.filter(pl.col("metric") == "exposure")["value"].drop_nulls()
+    if not len(times):
+        return "a few times"
+    low, high = (f"{bound:.1f}" for bound in (times.to_numpy().min(), times.to_numpy().max()))
+    return f"{low.removesuffix('.0')} times" if low == high else f"{low} to {high} times"
 
 
 def area_figure(data: Data, areas: pl.DataFrame) -> Figure:
@@ -254,7 +312,7 @@ def area_tables(data: Data, areas: pl.DataFrame) -> list[Table]:
     first = areas.filter(pl.col("method") == named)
     tables = []
     if len(first):
-        caption = "The detector named in advance: AUC under the run, under the warm-up, and the run minus the warm-up, with intervals."
+        caption = "The detector named in advance: AUC under the run, under the warm-up, and their difference."
         tables.append(_area_table("auc-named", data, first, caption))
     tables.append(_area_table("auc-all", data, areas, "Every detector.", folded="All detectors, as a table"))
     return tables

@@ -25,7 +25,7 @@ LINE_POINTS = 40
 def build(data: Data) -> Section:
     """The fit of every seed, the points it rests on, and what else would fit."""
     fits = {(run, seed): fit(data, run, seed) for run in data.runs for seed in data.seeds[run]}
-    known = {key: found for key, found in fits.items() if found is not None}
+    known = {key: found for key, found in fits.items() if found is not None and len(found[0])}
     if not known:
         return absent(
             ID, TITLE, "No training run is among the inputs of this report, so there is no law to fit.", SHORT
@@ -51,29 +51,22 @@ def fit(data: Data, run: str, seed: int) -> tuple[pl.DataFrame, Law | NoFit] | N
         means["token_entropy"],
         means["reward"],
         means["step"],
-        intervention=intervention(data.run_settings(run)),
+        intervention=intervention(data.methods(run)),
         seed=data.statistics.seed,
         confidence=data.statistics.confidence,
     )
     return blocks, law
 
 
-def intervention(run: Mapping[str, Any]) -> str | None:
-    """The first method of a run's stack that is more than a plain estimator; None where there is none."""
-    stacks = [run.get("methods") or [], *((phase.get("methods") or []) for phase in run.get("phases") or [])]
-    for entry in (entry for stack in stacks for entry in stack):
-        for name in [entry] if isinstance(entry, str) else list(entry):
-            if name not in PLAIN:
-                return str(name)
-    return None
+def intervention(methods: Sequence[str]) -> str | None:
+    """The first method of a run that is more than a plain estimator; None where there is none."""
+    return next((name for name in methods if name not in PLAIN), None)
 
 
 def rows(run: str, seed: int, blocks: pl.DataFrame, law: Law | NoFit) -> pl.DataFrame:
     """Points with what the law says of them; null where there is no law."""
-    if isinstance(law, Law):
-        fitted = law.predict(blocks["token_entropy"].to_numpy())
-    else:
-        fitted = np.full(len(blocks), np.nan)
+    entropy = blocks["token_entropy"].to_numpy()
+    fitted = law.predict(entropy) if isinstance(law, Law) else np.full(len(blocks), np.nan)
     return blocks.with_columns(
         pl.lit(run).alias("run"), pl.lit(seed).alias("seed"), pl.Series("fitted", fitted).fill_nan(None)
     ).with_columns((pl.col("reward") - pl.col("fitted")).alias("residual"))
@@ -105,8 +98,10 @@ def conclusion(laws: Mapping[tuple[str, int], Law]) -> str:
     names = sorted({name for key in close for name in rivals(laws[key])})
     share = "each of them" if len(close) == len(laws) else f"{len(close)} of them"
     return (
-        f"{fits}. <strong>It is not identified:</strong> for {share} {listing([escape(n) for n in names], 'or')} fits as well "
-        f"(R\u00b2 less than {AS_GOOD} lower, or higher), so these runs do not say that reward is bought with entropy in this form."
+        f"{fits}. <strong>It is not identified:</strong> for {share} {listing([escape(n) for n in names], 'or')} "
+        "fits as well "
+        f"(R\u00b2 less than {AS_GOOD} lower, or higher), so these runs do not say that reward is bought with "
+        "entropy in this form."
     )
 
 
@@ -124,10 +119,9 @@ def figure(points: pl.DataFrame, lines: pl.DataFrame, fitted: bool, data: Data) 
     return Figure(
         "entropy-law",
         charts,
-        {"entropy-law": points, "entropy-law-fit": lines}
-        if fitted
-        else {"entropy-law": points, "entropy-law-fit": lines},
-        f"Each dot is a mean over {width} steps; training moves from right to left. Lines are fits to runs without a method that "
+        {"entropy-law": points, "entropy-law-fit": lines},
+        f"Each dot is a mean over {width} steps; training moves from right to left. Lines are fits to runs without a "
+        "method that "
         "acts on entropy. Residuals should scatter around zero: a bow in them means the form is wrong.",
         "Scatter of reward against token entropy with fitted curves",
         panels,
@@ -194,7 +188,7 @@ def table(data: Data, known: Mapping[tuple[str, int], tuple[pl.DataFrame, Law | 
         Column("R\u00b2, log(step)", "The same for R = c log(1 + step) + d"),
         Column("Forecast error", "RMSE on the later two thirds of a fit on the first third, in reward"),
     ]
-    caption = "The law by seed, with bootstrap intervals over the points; neighbouring steps depend on each other, so these are narrow."
+    caption = "The law by seed; bootstrap intervals over points, too narrow as neighbouring steps depend on each other."
     caption += "".join(f" No fit for {listing(names)}: {escape(reason)}." for reason, names in refused.items())
     return Table("entropy-law-fits", columns, body, caption, _frame(numbers))
 

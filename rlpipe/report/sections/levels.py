@@ -27,8 +27,10 @@ def build(data: Data, measured: Measured) -> Section:
         "levels",
         [chart(measure, tasks, data.colours) for measure in shown],
         {"levels-by-task": rows},
-        "Each row is a task and level, with its number of prompts; the hollow grey dot is the warm-up, filled dots are runs, and a "
-        "bar is the interval. A run right of the hollow dot has gained there. Gains often come from a few levels, and a level can "
+        "Each row is a task and level, with its number of prompts; the hollow grey dot is the warm-up, filled dots "
+        "are runs, and a "
+        "bar is the interval. A run right of the hollow dot has gained there. Gains often come from a few levels, "
+        "and a level can "
         "lose while the mean gains; with few prompts in a row its interval is wide.",
         "Dots by task and level, hollow for the warm-up and filled for runs",
         shown,

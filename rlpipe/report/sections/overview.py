@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from rlpipe import artifacts
 from rlpipe.report.blocks import Html, Prose, Section
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.markup import count, escape, listing, number, run_name, seconds
@@ -31,19 +32,14 @@ def policy(data: Data) -> str:
         return ""
     shape = ", ".join(_shape(config))
     text = f"A language model of {approximately(n)} weights{f' ({shape})' if shape else ''}"
-    steps, demonstrations = data.table("sft", "metrics.parquet", _sft()), _demonstrations(data)
+    steps, demonstrations = data.table("sft", "metrics.parquet", artifacts.SFT_STEPS), _demonstrations(data)
     if len(steps):
         over = f" from {count(demonstrations, 'demonstration')}" if demonstrations else ""
-        text += f" was warmed up on {_tasks(data)}{over} in {count(len(steps), 'update')} (last loss {number(steps['loss'][-1], 2)})"
+        updates = f"{count(len(steps), 'update')} (last loss {number(steps['loss'][-1], 2)})"
+        text += f" was warmed up on {_tasks(data)}{over} in {updates}"
     else:
         text += f" was taken as it is for {_tasks(data)}"
     return text + "."
-
-
-def _sft() -> Any:
-    from rlpipe import artifacts
-
-    return artifacts.SFT_STEPS
 
 
 def _demonstrations(data: Data) -> int:
@@ -71,33 +67,42 @@ def _tasks(data: Data) -> str:
     if not len(data.prompts):
         return "its demonstrations"
     by_source: dict[str, list[str]] = {}
-    for source, level in sorted(
-        set(zip(data.prompts["data_source"], data.prompts["difficulty"], strict=True)), key=str
-    ):
-        by_source.setdefault(source, []).extend([level] if level else [])
-    return listing(
-        [
-            f"{escape(s.removeprefix('rlpipe/'))}{f' ({escape(chr(44).join(v)).replace(chr(44), chr(44) + chr(32))})' if v else ''}"
-            for s, v in by_source.items()
-        ]
-    )
+    pairs = data.prompts.select("data_source", "difficulty").unique().sort("data_source", "difficulty")
+    for source, level in pairs.iter_rows():
+        by_source.setdefault(source.removeprefix("rlpipe/"), []).extend([level] if level else [])
+    named = [f"{source} ({', '.join(levels)})" if levels else source for source, levels in by_source.items()]
+    return escape(listing(named))
 
 
 def training(data: Data) -> str:
     """Runs, seeds and the size of a step, where all runs share it."""
     if not data.runs:
         return "No policy was trained."
-    train = data.section("train")
     runs = listing([run_name(run, data.colours.slots[run]) for run in data.runs])
-    text = f"It was then trained with reinforcement learning from verifiable rewards in {count(len(data.runs), 'run')}, {runs}, "
+    number_of_runs = count(len(data.runs), "run")
+    text = f"It was then trained with reinforcement learning from verifiable rewards in {number_of_runs}, {runs}, "
     text += f"with {_seeds(data)}"
     lengths = {run: data.steps(run)["step"].n_unique() for run in data.runs if len(data.steps(run))}
     if lengths:
         low, high = min(lengths.values()), max(lengths.values())
         text += f", for {count(high, 'step') if low == high else f'{low:,} to {high:,} steps'}"
-        if train.get("prompts") and train.get("rollouts"):
-            text += f" of {train['prompts']} prompts \u00d7 {train['rollouts']} rollouts"
+        text += _step_size(data)
     return text + "."
+
+
+def _step_size(data: Data) -> str:
+    """Prompts and rollouts of the first step of the first run."""
+    path = next(
+        (p for run in data.runs for n in data.names("train", run) if (p := data.path(n, "rollouts.parquet"))), None
+    )
+    if path is None:
+        return ""
+    artifacts.check(path, artifacts.ROLLOUTS)
+    first = pl.scan_parquet(path).filter(pl.col("policy_step") == pl.col("policy_step").min())
+    groups = first.select("prompt_id", "group_id").collect().group_by("prompt_id", "group_id").len()
+    if not len(groups):
+        return ""
+    return f" of {count(len(groups), 'prompt')} \u00d7 {count(int(groups['len'].max()), 'rollout')}"  # type: ignore[arg-type]
 
 
 def _seeds(data: Data) -> str:
@@ -115,10 +120,9 @@ def evaluation(data: Data) -> str:
     )
     if name is None:
         return ""
-    table, settings = data.problems(name), data.section("evaluate")
-    temperature = settings.get("temperature")
-    at = f" at temperature {temperature:g}" if isinstance(temperature, int | float) else ""
-    text = f"Every policy wrote {table['n'].min():,} rollouts{at} for each of {len(table):,} prompts"
+    table = data.problems(name)
+    at = f"at temperature {data.statistics.temperature:g}"
+    text = f"Every policy wrote {int(table['n'].to_numpy().min()):,} rollouts {at} for each of {len(table):,} prompts"
     return f"{text}{' that neither stage trained on' if held_out(data, table['prompt_id'].to_list()) else ''}."
 
 
@@ -134,14 +138,18 @@ def caution(data: Data) -> str:
     """What so few seeds can show."""
     if not data.runs:
         return ""
-    fewest = min(len(seeds) for seeds in data.seeds.values())
-    if fewest >= ENOUGH_SEEDS:
-        return f"With {fewest} seeds or more, differences between runs can be told from differences between seeds."
-    words = WORDS[fewest] if fewest in WORDS else f"{fewest} seeds"
-    verb = "is" if fewest == 1 else "are"
+    numbers = sorted({len(seeds) for seeds in data.seeds.values()})
+    if numbers[0] >= ENOUGH_SEEDS:
+        return f"With {numbers[0]} seeds or more, differences between runs can be told from differences between seeds."
+    if len(numbers) > 1:
+        words, verb = f"{numbers[0]} to {numbers[-1]} seeds", "are"
+    else:
+        words, verb = WORDS[numbers[0]], "is" if numbers[0] == 1 else "are"
     return (
-        f"<strong>{words} per run {verb} a demonstration, not evidence.</strong> Intervals and p-values on this page cover the "
-        "choice of prompts and rollouts; how much another seed would change is seen only in the spread of the seeds drawn."
+        f"<strong>{words} per run {verb} a demonstration, not evidence.</strong> Intervals and p-values on this page "
+        "cover the "
+        "choice of prompts and rollouts; how much another seed would change is seen only in the spread of the seeds "
+        "drawn."
     )
 
 
@@ -172,8 +180,8 @@ def facts(data: Data) -> str:
 
 
 def approximately(n: int) -> str:
-    """`346 thousand`, `1.5 billion`."""
-    for unit, word in ((10**9, "billion"), (10**6, "million"), (10**3, "thousand")):
+    """`346,080`, `1.54 million`, `7.62 billion`."""
+    for unit, word in ((10**9, "billion"), (10**6, "million")):
         if n >= unit:
             return f"{n / unit:.3g} {word}"
-    return str(n)
+    return f"{n:,}"

@@ -1,4 +1,5 @@
-"""Where every number comes from: what each run is, and artifacts with keys, commands, versions, machine, time, memory."""
+"""Where every number comes from: what each run is, and artifacts with keys, commands, versions, machine, time, "
+"memory."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def runs(data: Data) -> Table:
         Column(name, number=False)
         for name in ("Run", "Methods, first to last", "Changes to the shared settings", "Seeds")
     ]
-    caption = "What each run is. Hyperparameters not named here have the value of the paper, as <code>rlpipe methods</code> lists it."
+    caption = (
+        "What each run is; hyperparameters not named have the paper\u2019s value, see <code>rlpipe methods</code>."
+    )
     return Table("runs", columns, rows, caption, pl.DataFrame(numbers), sortable=False)
 
 
@@ -91,8 +94,10 @@ def artifacts(data: Data) -> Table:
         "provenance",
         columns,
         [_row(row) for row in numbers.iter_rows(named=True)],
-        "Artifacts behind this page. <code>snakemake --cores all results/ARTIFACT.done</code> makes one again where it is out of "
-        "date; <code>rlpipe explain results/ARTIFACT</code> says why it would be. The command that ran is shown on hover, and "
+        "Artifacts behind this page. <code>snakemake --cores all results/ARTIFACT.done</code> makes one again where "
+        "it is out of "
+        "date; <code>rlpipe explain results/ARTIFACT</code> says why it would be. The command that ran is shown on "
+        "hover, and "
         "<code>receipt.json</code> in each holds its whole specification and a hash of every file.",
         numbers,
     )

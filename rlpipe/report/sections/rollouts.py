@@ -138,8 +138,10 @@ def build(data: Data) -> Section:
     first_trained = next((i for i, name in enumerate(album.policies) if not name.startswith(WARM_UP)), 0)
     blocks: list[Block] = [
         Prose(
-            f"{album.rollouts:,} rollouts of {len(album.prompts):,} prompts, chosen by a hash of the prompt's id and never by how "
-            "they turned out; evaluation shows the same prompts for every policy, so changing the policy compares like with like.",
+            f"{album.rollouts:,} rollouts of {len(album.prompts):,} prompts, chosen by a hash of the prompt's id and "
+            "never by how "
+            "they turned out; evaluation shows the same prompts for every policy, so changing the policy compares "
+            "like with like.",
         )
     ]
     if album.decode is None:
@@ -237,18 +239,21 @@ def browser() -> str:
     def select(part: str, label: str, grow: str = "") -> str:
         return f'<label{grow}>{label}<select data-part="{part}"></select></label>'
 
-    order = '<option value="">as drawn</option><option value="entropy">by mean entropy</option><option value="length">by length</option>'
+    orders = {"": "as drawn", "entropy": "by mean entropy", "length": "by length"}
+    order = "".join(f'<option value="{value}">{text}</option>' for value, text in orders.items())
     return (
         '<div class="browser" id="browser"><div class="controls">'
         + select("policy", "Policy")
         + select("when", "Occasion")
         + select("task", "Task and level")
-        + '<label class="grow">Prompt<span class="pick"><button type="button" data-part="previous" aria-label="Previous prompt">'
+        + '<label class="grow">Prompt<span class="pick">'
+        '<button type="button" data-part="previous" aria-label="Previous prompt">'
         '\u2190</button><select data-part="prompt" aria-label="Prompt"></select>'
         '<button type="button" data-part="next" aria-label="Next prompt">\u2192</button></span></label>'
         f'<label>Order<select data-part="order">{order}</select></label></div>'
         f'<div class="heat" role="group" aria-label="Colours of token entropy"><span>token entropy, nats</span>{heat}'
-        '<div class="token-line" data-part="token" aria-live="polite">Point at a token, or move with the arrow keys.</div></div>'
+        '<div class="token-line" data-part="token" aria-live="polite">Point at a token, or move with the arrow '
+        "keys.</div></div>"
         '<div class="task"><div class="kicker" data-part="kicker"></div><p class="text mono" data-part="text"></p>'
         '<div class="kicker" data-part="share" aria-live="polite"></div></div>'
         '<ol class="rollouts" data-part="rollouts"></ol><noscript>The browser needs JavaScript.</noscript></div>'
