@@ -13,7 +13,7 @@ from rlpipe import artifacts, models
 from rlpipe.contamination import asking, paths
 from rlpipe.contamination.detectors import DETECTORS, score_probes
 from rlpipe.contamination.probe import Probed, Subject, probe
-from rlpipe.contamination.second import critique, different, second_demonstration
+from rlpipe.contamination.second import critique, second_demonstration, second_demonstrations
 from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
 from rlpipe.types import Prompt, Sampling
 
@@ -140,11 +140,23 @@ def test_second_demonstration_is_what_the_probe_asks(subject: Subject) -> None:
         second_demonstration("make 3", "1", "other wise")
 
 
-def test_different_gives_up_where_there_is_one_solution() -> None:
-    import random
+def test_second_demonstrations_pair_different_responses_to_one_prompt() -> None:
+    def row(name: str, response: str) -> dict[str, object]:
+        return {"prompt_id": name, "prompt": [{"role": "user", "content": f"q {name}"}], "response": response}
 
-    assert different(lambda rng: "a", "a", random.Random(0)) is None
-    assert different(lambda rng: rng.choice("ab"), "a", random.Random(0)) == "b"
+    rows = [row(f"p{i}", f"r{j}") for i in range(100) for j in range(4)] + [row("single", "r"), row("single", "r")]
+    found = second_demonstrations(rows, "otherwise", 0.25, seed=0)
+    assert [r["response"] for r in found] == [r["response"] for r in rows]
+    turned = [r for r in found if r["prompt"][0]["content"].endswith(" otherwise")]
+    assert 70 <= len(turned) <= 130
+    for r in turned:
+        question, name, first, _ = r["prompt"][0]["content"].split()
+        assert (question, name) == ("q", r["prompt_id"])
+        assert first != r["response"]
+        assert first.startswith("r")
+    assert found[-2:] == rows[-2:]
+    assert second_demonstrations(rows, "otherwise", 0.0, seed=0) == rows
+    assert second_demonstrations(rows[:100], "otherwise", 0.25, seed=0) == found[:100]
 
 
 def test_noise_surrounds_the_prompt_and_is_keyed_by_it() -> None:
