@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from rlpipe import artifacts, models
+from rlpipe.contamination.second import second_demonstrations
 from rlpipe.model_settings import ModelSettings
 from rlpipe.progress import progress
 from rlpipe.train import checkpoint
@@ -35,12 +36,16 @@ def warm_up(model_settings: ModelSettings, settings: SftSettings, curated: Path,
         raise ValueError(
             f"{curated}/demonstrations.parquet is empty: give a source demonstrations (curate.sources), or set sft.steps to 0"
         )
+    if settings.second_share:
+        rows = demonstrations.to_dicts()
+        turned = second_demonstrations(rows, settings.second_marker, settings.second_share, settings.seed)
+        demonstrations = pl.DataFrame(turned, schema=demonstrations.schema)
     model, tokenizer = starting_point(model_settings, curated, demonstrations, settings.seed)
     examples = encode(demonstrations, tokenizer, model_settings.max_length)
-    rows = fit(model, examples, tokenizer.pad_token_id or 0, settings, scratch)
+    steps = fit(model, examples, tokenizer.pad_token_id or 0, settings, scratch)
     model.eval()
     models.save_policy(model, tokenizer, out / "policy")
-    artifacts.write(out / "metrics.parquet", artifacts.SFT_STEPS, rows)
+    artifacts.write(out / "metrics.parquet", artifacts.SFT_STEPS, steps)
 
 
 def starting_point(
