@@ -20,12 +20,14 @@ from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.model_settings import ModelSettings
 from rlpipe.report.settings import ReportSettings
+from rlpipe.tasks.catalogue import families
 from rlpipe.train.settings import RunSettings, TrainSettings
 from rlpipe.train.sft_settings import SftSettings
 
 HOME = Path(__file__).resolve().parents[1]
 STAGES = ("curate", "sft", "train", "evaluate", "contamination", "report")
 NAME = r"[a-z0-9][a-z0-9_-]*"
+ROWS_NAME_THEIR_SOURCE = ("auto", "rlpipe", "verl", "skyrl")  # layouts of files whose rows may be of any source
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
 
@@ -67,17 +69,18 @@ class Params(BaseModel):
         names = (name for entry in entries for name in ([entry] if isinstance(entry, str) else entry))
         return list(dict.fromkeys(names))
 
-    def families(self) -> list[str]:
-        """Modules of rlpipe.tasks the prompts come from or are verified by; loaded by name, hence declared in rules."""
-        found = set()
+    def checkers(self) -> list[str]:
+        """Modules loaded by name for the sources of prompts, which rules must declare: task families and verifiers."""
+        found: set[str] = set()
         for source in self.curate.sources:
             if isinstance(source, TaskSource):
-                found.add(source.task)
+                found.add(f"rlpipe.tasks.{source.task}")
             elif isinstance(source, FileSource):
-                owner, _, family = (source.data_source or "").partition("/")
-                found |= {family} if owner == "rlpipe" else {owner} & {"reasoning_gym"}
+                found.add("rlpipe.verifiers.code")
+                if source.format in ROWS_NAME_THEIR_SOURCE:  # any of them, which is only known once the file is read
+                    found |= {f"rlpipe.tasks.{name}" for name in (*families(), "reasoning_gym")}
             else:
-                found.add("reasoning_gym")
+                found.add("rlpipe.tasks.reasoning_gym")
         return sorted(found)
 
     def files(self) -> list[str]:
@@ -153,8 +156,6 @@ def _methods(params: Params) -> Iterator[str]:
 
 def _sources(params: Params, home: Path) -> Iterator[str]:
     """What can be known of sources without reading them: families, levels, files."""
-    from rlpipe.tasks.catalogue import families
-
     for i, source in enumerate(params.curate.sources):
         key = f"curate.sources[{i}]"
         if isinstance(source, TaskSource):

@@ -56,14 +56,14 @@ def declared(wildcards):
     return []
 
 
-def families(wildcards):
-    """The task families prompts come from and are verified by."""
-    return [f"rlpipe.tasks.{name}" for name in settings.families()]
+def checkers(wildcards):
+    """Modules loaded by the name of a prompt's source: task families and verifiers."""
+    return settings.checkers()
 
 
-def methods_and_families(wildcards):
+def methods_and_checkers(wildcards):
     names = settings.methods(wildcards.run)
-    return [f"rlpipe.methods.{name}" for name in names] + families(wildcards)
+    return [f"rlpipe.methods.{name}" for name in names] + settings.checkers()
 
 
 def train_threads(wildcards):

@@ -14,8 +14,8 @@ rule contamination:
         mem_mb=1500,
         runtime=240,
     params:
-        uses=["contamination"],
-        code=families,
+        uses=["contamination", "runs.{run}.plant"],
+        code=checkers,
         threads=settings.contamination.threads,
     shell:
         "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"

@@ -10,7 +10,7 @@ rule curate:
         runtime=60,
     params:
         uses=["curate"],
-        code=families,
+        code=checkers,
     shell:
         "python -m rlpipe.stage {output} > {log} 2>&1"
 

@@ -14,7 +14,7 @@ rule evaluate:
         runtime=240,
     params:
         uses=["evaluate"],
-        code=families,
+        code=checkers,
         threads=settings.evaluate.threads,
     shell:
         "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
@@ -35,7 +35,7 @@ rule evaluate_sft:
         runtime=240,
     params:
         uses=["evaluate"],
-        code=families,
+        code=checkers,
         threads=settings.evaluate.threads,
     shell:
         "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"

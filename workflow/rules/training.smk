@@ -14,7 +14,7 @@ rule sft:
         runtime=240,
     params:
         uses=["model", "sft"],
-        code=families,
+        code=checkers,
         threads=settings.sft.threads,
     shell:
         "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
@@ -43,8 +43,9 @@ rule train:
             "runs.{run}.methods",
             "runs.{run}.phases",
             "runs.{run}.train",
+            "runs.{run}.plant",
         ],
-        code=methods_and_families,
+        code=methods_and_checkers,
         threads=train_threads,
     shell:
         "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
