@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from rlpipe.ops.schedules import Linear
+from rlpipe.recipe import load
 from rlpipe.signatures import check_methods, methods_table, read_method, read_methods, resolve, resolved_methods
+from tests.toy import double, f1, step
 
 BASES = "dapo, dr_grpo, grpo, reinforce_pp, rloo"
 
@@ -112,3 +116,17 @@ def test_a_method_file_that_cannot_be_read_says_why(tmp_path, source, message):
     with pytest.raises(ValueError, match="mine") as caught:
         read_method(file)
     assert message in str(caught.value)
+
+
+def test_the_method_of_the_documentation_is_one(tmp_path):
+    """The example of docs/methods.md is read like a method file, and does what it says."""
+    text = (Path(__file__).parents[1] / "docs" / "methods.md").read_text()
+    file = tmp_path / "positive_scale.py"
+    file.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
+    method = read_method(file)
+    assert method.slots["add"] == ("advantage_shaping",)
+    assert method.hyperparameters["scale"].default == 0.3
+    namespace = runpy.run_path(str(file))
+    recipe = namespace["positive_scale"](load(["grpo"]), scale=0.5)
+    shaped = recipe.advantage_shaping[0](double([[2, -2]]), f1(), step())
+    assert shaped.tolist() == [[1, -2]]

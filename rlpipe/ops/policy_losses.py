@@ -42,7 +42,7 @@ def clipped_surrogate(
     clipped = bounded > plain
     limit = -advantage * dual if math.isfinite(dual) else torch.full_like(advantage, math.inf)
     dual_clipped = (advantage < 0) & (loss > limit)
-    return Clipped(torch.where(dual_clipped, limit, loss), clipped & ~dual_clipped, dual_clipped)
+    return Clipped(torch.where(dual_clipped, limit, loss), clipped, dual_clipped)
 
 
 def clipped(

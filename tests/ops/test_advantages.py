@@ -69,8 +69,10 @@ def test_a_group_of_one():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_equal_rewards_are_worth_exactly_nothing(estimator):
-    # In float32 the mean of three times 0.1 is not 0.1; a rounding error over 1e-6 would be an advantage.
-    assert (estimator(torch.tensor([0.1, 0.1, 0.1]), torch.tensor([3, 3, 3])) == 0).all()
+    # The mean of three times 0.1 is not 0.1; a rounding error over 1e-6 would be an advantage, and rollouts without one
+    # are not forwarded.
+    for dtype in (torch.float32, torch.float64):
+        assert (estimator(torch.tensor([0.1, 0.1, 0.1], dtype=dtype), torch.tensor([3, 3, 3])) == 0).all()
 
 
 def test_std_floor_bounds_the_division():
