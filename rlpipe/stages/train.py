@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from rlpipe.curricula.plant import plant
 from rlpipe.prompts import load_prompts
 from rlpipe.stage import Context
 from rlpipe.train.run import train
 from rlpipe.train.settings import RunSettings, TrainSettings
+from rlpipe.types import Prompt
 
 
 def main(ctx: Context) -> None:
@@ -13,5 +18,15 @@ def main(ctx: Context) -> None:
     name, seed = ctx.wildcards["run"], int(ctx.wildcards["seed"])
     run = RunSettings.model_validate({**ctx.params["runs"][name], "seeds": [seed]})
     settings = run.resolve(TrainSettings.model_validate(ctx.params["train"]))
-    pool = load_prompts(ctx.inputs["curate"] / "prompts.parquet", "train")
+    pool = pool_of(run, settings, ctx.inputs["curate"] / "prompts.parquet", seed)
+    ctx.notes["train"] = settings.model_dump()
     train(name, seed, run.stacks(), settings, pool, ctx.inputs["sft"] / "policy", ctx.out, ctx.scratch)
+
+
+def pool_of(run: RunSettings, settings: TrainSettings, prompts: Path, seed: int) -> Sequence[Prompt]:
+    """The prompts of the train split; with the planted ones among them, where the run has any."""
+    pool = load_prompts(prompts, "train")
+    if run.plant is None:
+        return pool
+    draws = settings.steps * settings.prompts
+    return plant(pool, load_prompts(prompts, "probe"), run.plant.members, run.plant.epochs, seed, draws)

@@ -42,6 +42,15 @@ class PhaseSettings(BaseModel):
     until: float | None = Field(None, gt=0, lt=1, description="share of the run's steps at which the next phase starts")
 
 
+class PlantSettings(BaseModel):
+    """Held-out prompts that a run is trained on a known number of times, to measure what contamination probes see."""
+
+    model_config = STRICT
+
+    members: int = Field(ge=1, description="prompts of the probe split that are planted; as many twins stay out")
+    epochs: int = Field(ge=0, description="times each of them is met in training; 0 is the clean twin of a planted run")
+
+
 class RunSettings(BaseModel):
     """A run: a named stack of methods (or phases of them), its seeds, and what it overrides of `train`."""
 
@@ -50,6 +59,7 @@ class RunSettings(BaseModel):
     seeds: list[int] = Field(min_length=1, description="repetitions wanted; not part of any result")
     methods: list[str | dict[str, Any]] | None = None
     phases: list[PhaseSettings] | None = None
+    plant: PlantSettings | None = None
     train: dict[str, Any] = Field(default_factory=dict, description="keys of `train` this run overrides")
 
     @model_validator(mode="after")
