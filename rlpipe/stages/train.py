@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rlpipe.curricula.plant import plant
 from rlpipe.prompts import load_prompts
+from rlpipe.signatures import resolved_methods
 from rlpipe.stage import Context
 from rlpipe.train.run import train
 from rlpipe.train.settings import RunSettings, TrainSettings
@@ -20,6 +21,7 @@ def main(ctx: Context) -> None:
     settings = run.resolve(TrainSettings.model_validate(ctx.params["train"]))
     pool = pool_of(run, settings, ctx.inputs["curate"] / "prompts.parquet", seed)
     ctx.notes["train"] = settings.model_dump()
+    ctx.notes["phases"] = [{"until": p.until, "methods": resolved_methods(p.methods)} for p in run.stacks()]
     train(name, seed, run.stacks(), settings, pool, ctx.inputs["sft"] / "policy", ctx.out, ctx.scratch)
 
 
