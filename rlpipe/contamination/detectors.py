@@ -16,6 +16,7 @@ VERSION = "1"
 GREEDY, SECOND, NOISE, SAMPLE = "greedy", "critique", "noise", "sample"
 PASSES = (GREEDY, SECOND, NOISE, SAMPLE)
 MEMBER, NONMEMBER, SUSPECT = "member", "nonmember", "suspect"
+NO_SCORE = "too short, or a pass is missing"
 Row = Mapping[str, Any]
 
 
@@ -63,6 +64,17 @@ class Detector:
     published: bool = True
 
 
+def _self_critique(p: Paths) -> float:
+    """No score where the policy has no token for the marker that should ask for a second response."""
+    if _unheard(p):
+        return math.nan
+    return scores.self_critique(_path(p.greedy, "entropies"), _path(p.second, "entropies"))
+
+
+def _unheard(p: Paths) -> bool:
+    return "unknown_tokens" in json.loads(p.second.get("info_json") or "{}")
+
+
 def _min_k_plus_plus(p: Paths) -> float:
     return scores.min_k_plus_plus(*(_path(p.greedy, c) for c in ("logprobs", "means", "variances")))
 
@@ -74,12 +86,7 @@ def _accuracy(p: Paths) -> float:
 DETECTORS: dict[str, Detector] = {
     d.name: d
     for d in (
-        Detector(
-            "self_critique",
-            "Self-Critique",
-            +1,
-            lambda p: scores.self_critique(_path(p.greedy, "entropies"), _path(p.second, "entropies")),
-        ),
+        Detector("self_critique", "Self-Critique", +1, _self_critique),
         Detector("ppl", "PPL", -1, lambda p: scores.ppl(_path(p.greedy, "logprobs"))),
         Detector("min_k", "Min-K%", +1, lambda p: scores.min_k(_path(p.greedy, "logprobs"))),
         Detector("min_k_plus_plus", "Min-K%++", +1, _min_k_plus_plus),
@@ -139,6 +146,8 @@ def score_probes(frame: pl.DataFrame) -> list[dict[str, Any]]:
         for detector in DETECTORS.values():
             value = detector.score(paths)
             missing = math.isnan(value)
+            unheard = detector.name == "self_critique" and _unheard(paths)
+            why = "the policy has no token for the marker (sft.second_share)" if unheard else NO_SCORE
             rows.append(
                 {
                     "record_type": "probe",
@@ -152,7 +161,7 @@ def score_probes(frame: pl.DataFrame) -> list[dict[str, Any]]:
                     "label": None if role == SUSPECT else bool(first["label"]),
                     "model_id": model_id,
                     "policy_step": first["policy_step"],
-                    "reason": "too short, or a pass is missing" if missing else None,
+                    "reason": why if missing else None,
                     "info_json": json.dumps({"role": role, "difficulty": first["difficulty"]}, sort_keys=True),
                 }
             )

@@ -18,7 +18,7 @@ from rlpipe import models
 from rlpipe.contamination.asking import amid_noise, ask_again
 from rlpipe.contamination.detectors import GREEDY, MEMBER, NOISE, SAMPLE, SECOND
 from rlpipe.contamination.paths import TokenPaths, token_paths
-from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
 from rlpipe.engine.hf import HFEngine
 from rlpipe.train.policy import Policy
 from rlpipe.types import Engine, Message, Prompt, Rollout, Sampling, Verdict, draw_seed
@@ -109,10 +109,10 @@ def _passes(subject: Subject, prompts: Sequence[Probed], settings: Contamination
         ask_again(p.prompt, r.text, settings.second_response, subject.tokenizer, room)
         for p, r in zip(prompts, first, strict=True)
     ]
-    for p, (_, cut), r in zip(
-        prompts, again, subject.engine.complete([ids for ids, _ in again], second, once), strict=True
-    ):
-        yield Answered(p, SECOND, r, truncated=cut)
+    unheard = _unknown_marker(subject, settings.second_response)
+    said = subject.engine.complete([ids for ids, _ in again], second, once)
+    for p, (_, cut), r in zip(prompts, again, said, strict=True):
+        yield Answered(p, SECOND, r, truncated=cut, unknown=unheard)
 
     words = sorted({w for p in prompts for w in p.prompt.text.split()})
     noisy = [subject.encode(amid_noise(p.prompt, settings.noise, words, settings.seed)) for p in prompts]
@@ -125,6 +125,14 @@ def _passes(subject: Subject, prompts: Sequence[Probed], settings: Contamination
     seeds = [draw_seed(settings.seed, "probe", p.prompt.id, i) for p in prompts for i in range(count)]
     drawn = subject.engine.complete([ids for ids in plain for _ in range(count)], sampling, seeds)
     yield from (Answered(prompts[j // count], SAMPLE, r, index=j % count) for j, r in enumerate(drawn))
+
+
+def _unknown_marker(subject: Subject, second: SecondResponse) -> int:
+    """Tokens of the marker that the policy has no word for: then it was not asked for anything."""
+    unknown = getattr(subject.tokenizer, "unk_token_id", None)
+    if second.kind != "marker" or unknown is None:
+        return 0
+    return list(subject.tokenizer(second.marker, add_special_tokens=False)["input_ids"]).count(unknown)
 
 
 def _row(

@@ -180,3 +180,16 @@ def test_unknown_words_of_the_noise_are_counted(subject: Subject) -> None:
 def test_a_prompt_has_one_role(subject: Subject) -> None:
     with pytest.raises(ValueError, match="1 prompts are given twice, such as toy-0000"):
         probe(subject, [*PROBED, Probed(PROBED[0].prompt, "suspect")], ContaminationSettings())
+
+
+def test_a_marker_without_a_token_gives_no_self_critique(subject: Subject) -> None:
+    settings = ContaminationSettings(
+        second_response={"kind": "marker", "marker": "differently"}, noise="words", max_new_tokens=4, samples=1
+    )
+    rows = probe(subject, PROBED[:2], settings)
+    frame = pl.DataFrame(pl.from_arrow(artifacts.to_table(rows, artifacts.PROBES)))
+    found = {(r["eval_id"], r["method"]): r for r in score_probes(frame)}
+    one = found[PROBED[0].prompt.id, "self_critique"]
+    assert one["score"] is None
+    assert "no token for the marker" in one["reason"]
+    assert found[PROBED[0].prompt.id, "ppl"]["score"] is not None
