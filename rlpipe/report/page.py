@@ -48,7 +48,7 @@ def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script without imports."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle(None)
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 

@@ -56,8 +56,7 @@ def taught_by_chance(data: Data, measured: Measured) -> list[Prose]:
         if gained:
             notes.append(
                 f"<strong>Under random rewards ({escape(run)}) pass@1 rises on {escape(listing(gained))}.</strong> "
-                "No reward "
-                "explains that gain, so the other runs\u2019 gains there do not show learning."
+                "No reward explains that gain, so the other runs\u2019 gains there do not show learning."
             )
         else:
             notes.append(f"Under random rewards ({escape(run)}) pass@1 rises on no task, as it should.")
@@ -90,10 +89,9 @@ def levels(data: Data, measured: Measured) -> Table:
         "levels",
         columns,
         rows,
-        "Means over prompts with intervals; a run\u2019s value is the mean of its seeds. A value is "
-        "<span class='marked'>marked</span> only where it is the highest of its column and the interval of its "
-        "difference from "
-        "every other row excludes zero. Token entropy and length are not marked: more is not better by itself.",
+        "Means over prompts with intervals; a run\u2019s value is the mean of its seeds. A value is <span "
+        "class='marked'>marked</span> only where it is the highest of its column and the interval of its difference "
+        "from every other row excludes zero. Token entropy and length are not marked: more is not better by itself.",
         pl.DataFrame(numbers),
     )
 
@@ -160,10 +158,8 @@ def differences(measured: Measured) -> Table:
         columns,
         rows,
         "Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s "
-        "method: "
-        f"{escape(measured.settings.primary_metric)}, named in advance, over its own comparisons, the other measures "
-        "over all of "
-        f"theirs ({len(numbers)} in all). In grey: the interval includes zero.",
+        f"method: {escape(measured.settings.primary_metric)}, named in advance, over its own comparisons, the other "
+        f"measures over all of theirs ({len(numbers)} in all). In grey: the interval includes zero.",
         pl.DataFrame(numbers),
     )
 
@@ -193,8 +189,7 @@ def figure(measured: Measured) -> Figure:
         charts,
         {"differences-figure": pl.DataFrame(rows)},
         "What each run has over the warm-up, and over the baseline, with intervals. A bar that does not touch the "
-        "line at zero "
-        "is a difference these prompts and rollouts can tell from none; other seeds may still differ.",
+        "line at zero is a difference these prompts and rollouts can tell from none; other seeds may still differ.",
         "Dots with intervals, one row per run; the line at zero means no difference",
         panels,
         columns=len(shown),

@@ -47,11 +47,9 @@ def build(data: Data) -> Section:
         [chart(metric, METRICS[metric][2], data.colours, list(frames)) for metric in shown],
         {"curves": rows},
         f"Per training step, averaged over {data.settings.smooth_steps} steps. {thin}; press a run, or click its "
-        "line, to "
-        "bring it out everywhere. Falling token entropy with a rising zero-variance share means the policy repeats "
-        "itself and "
-        "fewer groups carry a gradient; the last panel shows whether sampler and trainer compute the same "
-        "probabilities.",
+        "line, to bring it out everywhere. Falling token entropy with a rising zero-variance share means the policy "
+        "repeats itself and fewer groups carry a gradient; the last panel shows whether sampler and trainer compute "
+        "the same probabilities.",
         "Line chart over training steps, one line per run and seed",
         [f"{METRICS[m][0]} <small>{METRICS[m][1]}</small>" for m in shown],
         columns=3,

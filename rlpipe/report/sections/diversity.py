@@ -35,11 +35,9 @@ def build(data: Data, measured: Measured) -> Section:
     shown = numbers["measure"].unique(maintain_order=True).to_list()[:PANELS]
     reading = Prose(
         "Every number is taken within the rollouts of one prompt and then averaged over prompts. Answer entropy "
-        "falls by itself "
-        "as accuracy rises, so read it beside pass@1; <em>distinct correct solutions</em> does not, and is the one "
-        "to watch for "
-        "lost breadth. All of them depend on the number of rollouts and on the sampling temperature, which are equal "
-        "here.",
+        "falls by itself as accuracy rises, so read it beside pass@1; <em>distinct correct solutions</em> does not, "
+        "and is the one to watch for lost breadth. All of them depend on the number of rollouts and on the sampling "
+        "temperature, which are equal here.",
         "reading",
     )
     return Section(

@@ -99,9 +99,8 @@ def conclusion(laws: Mapping[tuple[str, int], Law]) -> str:
     share = "each of them" if len(close) == len(laws) else f"{len(close)} of them"
     return (
         f"{fits}. <strong>It is not identified:</strong> for {share} {listing([escape(n) for n in names], 'or')} "
-        "fits as well "
-        f"(R\u00b2 less than {AS_GOOD} lower, or higher), so these runs do not say that reward is bought with "
-        "entropy in this form."
+        f"fits as well (R\u00b2 less than {AS_GOOD} lower, or higher), so these runs do not say that reward is "
+        "bought with entropy in this form."
     )
 
 
@@ -121,8 +120,7 @@ def figure(points: pl.DataFrame, lines: pl.DataFrame, fitted: bool, data: Data) 
         charts,
         {"entropy-law": points, "entropy-law-fit": lines},
         f"Each dot is a mean over {width} steps; training moves from right to left. Lines are fits to runs without a "
-        "method that "
-        "acts on entropy. Residuals should scatter around zero: a bow in them means the form is wrong.",
+        "method that acts on entropy. Residuals should scatter around zero: a bow in them means the form is wrong.",
         "Scatter of reward against token entropy with fitted curves",
         panels,
         columns=2,

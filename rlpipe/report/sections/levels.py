@@ -28,10 +28,8 @@ def build(data: Data, measured: Measured) -> Section:
         [chart(measure, tasks, data.colours) for measure in shown],
         {"levels-by-task": rows},
         "Each row is a task and level, with its number of prompts; the hollow grey dot is the warm-up, filled dots "
-        "are runs, and a "
-        "bar is the interval. A run right of the hollow dot has gained there. Gains often come from a few levels, "
-        "and a level can "
-        "lose while the mean gains; with few prompts in a row its interval is wide.",
+        "are runs, and a bar is the interval. A run right of the hollow dot has gained there. Gains often come from "
+        "a few levels, and a level can lose while the mean gains; with few prompts in a row its interval is wide.",
         "Dots by task and level, hollow for the warm-up and filled for runs",
         shown,
         columns=2,

@@ -78,13 +78,11 @@ def figure(measured: Measured, colours: Colours, curves: pl.DataFrame, crossings
         "pass-at-k",
         charts,
         data,
-        "Chance that at least one of k rollouts is correct, without bias, from "
-        f"{measured.n} rollouts per prompt; dashed is the warm-up. Left is what one rollout achieves, right is what "
-        "the policy can "
-        "find at all: a curve that starts higher and ends lower has traded breadth for reliability. A ring marks k*, "
-        "from where "
-        "the warm-up is ahead for every larger k. Beyond k = "
-        f"{measured.n // 2} the estimate is all or nothing per prompt.",
+        f"Chance that at least one of k rollouts is correct, without bias, from {measured.n} rollouts per prompt; "
+        "dashed is the warm-up. Left is what one rollout achieves, right is what the policy can find at all: a "
+        "curve that starts higher and ends lower has traded breadth for reliability. A ring marks k*, from where "
+        f"the warm-up is ahead for every larger k. Beyond k = {measured.n // 2} the estimate is all or nothing per "
+        "prompt.",
         "Line chart of pass@k over k on a logarithmic scale",
         panels,
         columns=2 if len(charts) in (2, 4) else 3 if len(charts) > 2 else 1,

@@ -1,5 +1,4 @@
-"""Where every number comes from: what each run is, and artifacts with keys, commands, versions, machine, time, "
-"memory."""
+"""Where every number comes from: what each run is; artifacts with keys, versions, machine, time and memory."""
 
 from __future__ import annotations
 
@@ -95,10 +94,9 @@ def artifacts(data: Data) -> Table:
         columns,
         [_row(row) for row in numbers.iter_rows(named=True)],
         "Artifacts behind this page. <code>snakemake --cores all results/ARTIFACT.done</code> makes one again where "
-        "it is out of "
-        "date; <code>rlpipe explain results/ARTIFACT</code> says why it would be. The command that ran is shown on "
-        "hover, and "
-        "<code>receipt.json</code> in each holds its whole specification and a hash of every file.",
+        "it is out of date; <code>rlpipe explain results/ARTIFACT</code> says why it would be. The command that ran "
+        "is shown on hover, and <code>receipt.json</code> in each holds its whole specification and a hash of every "
+        "file.",
         numbers,
     )
 

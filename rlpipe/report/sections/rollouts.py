@@ -139,9 +139,8 @@ def build(data: Data) -> Section:
     blocks: list[Block] = [
         Prose(
             f"{album.rollouts:,} rollouts of {len(album.prompts):,} prompts, chosen by a hash of the prompt's id and "
-            "never by how "
-            "they turned out; evaluation shows the same prompts for every policy, so changing the policy compares "
-            "like with like.",
+            "never by how they turned out; evaluation shows the same prompts for every policy, so changing the "
+            "policy compares like with like.",
         )
     ]
     if album.decode is None:

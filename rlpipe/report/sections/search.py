@@ -25,10 +25,8 @@ def build(data: Data, measured: Measured) -> Section:
         return absent(ID, TITLE, "No evaluation holds answers or likelihoods to pick by.", SHORT)
     reading = Prose(
         "The top line says whether a correct response is among k rollouts at all; the others pick one without "
-        "knowing the "
-        f"answer, by majority vote or by {SCORER}. A gap between them is failed selection, a falling top line is "
-        "lost diversity; "
-        "all strategies at one k cost the same rollouts.",
+        f"knowing the answer, by majority vote or by {SCORER}. A gap between them is failed selection, a falling top "
+        "line is lost diversity; all strategies at one k cost the same rollouts.",
         "reading",
     )
     return Section(ID, TITLE, [reading, figure(rows, measured, data.colours)], short=SHORT)
@@ -57,8 +55,7 @@ def figure(rows: pl.DataFrame, measured: Measured, colours: Colours) -> Figure:
         [chart(policy, measured.ks, colours, top) for policy in measured.policies],
         {"search": rows},
         f"Solid: any of k is correct. Dashed: the majority of k. Dotted: the likeliest of k. {measured.n} rollouts "
-        "per prompt; "
-        "a run is the mean of its seeds.",
+        "per prompt; a run is the mean of its seeds.",
         "Lines of success over k by strategy",
         [policy if policy != WARM_UP else f"{policy} <small>before training</small>" for policy in measured.policies],
         columns=2 if len(measured.policies) in (2, 4) else 3,

@@ -1,5 +1,4 @@
-"""Which prompts each policy can solve at all: kept, gained, lost or never, with what the samples cannot see beside "
-"it."""
+"""Which prompts each policy can solve at all: kept, gained, lost or never, and what the rollouts cannot see."""
 
 from __future__ import annotations
 
@@ -32,12 +31,10 @@ def build(data: Data, measured: Measured) -> Section:
     floor = float(numbers.filter(pl.col("subset") == "all")["detection_floor"][0])
     reading = Prose(
         f"A prompt is solved if at least one of {measured.n} rollouts is correct. <em>Lost</em> means below what "
-        "that many "
-        f"rollouts can see, a chance of about {number(floor, 3)}, not zero. Some prompts change sides by luck alone: "
-        "the control "
-        "sets half of the warm-up\u2019s rollouts against the other half, so compare it with the row <em>half of "
-        "them</em>, and "
-        "take a difference seriously only where it is clearly larger than the control\u2019s.",
+        f"that many rollouts can see, a chance of about {number(floor, 3)}, not zero. Some prompts change sides by "
+        "luck alone: the control sets half of the warm-up\u2019s rollouts against the other half, so compare it "
+        "with the row <em>half of them</em>, and take a difference seriously only where it is clearly larger than "
+        "the control\u2019s.",
         "reading",
     )
     return Section(ID, TITLE, [reading, figure(numbers), table(data, numbers)], short=SHORT)
