@@ -99,7 +99,7 @@ def test_pieces_join_to_the_text_for_words_and_for_bytes(tmp_path: Path) -> None
     synthetic.tokenizer(tmp_path)
     decode = decoder(tmp_path)
     assert decode is not None
-    ids = [synthetic.ID[word] for word in "make 3 from 1 2 <eos>".split()]
+    ids = [synthetic.ID[word] for word in ("make", "3", "from", "1", "2", "<eos>")]
     assert pieces(ids, decode) == ["make", " 3", " from", " 1", " 2", " <eos>"]
     assert decoder(tmp_path / "nothing") is None
 
