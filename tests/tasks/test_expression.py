@@ -22,7 +22,7 @@ def test_values_mod_five(text: str, left: int, precedence: int) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10**6), st.sampled_from(["p2", "p4", "p7", "p4x2"]))
+@given(st.integers(0, 10**6), st.sampled_from(["prec2", "prec4", "prec7", "prec4x2"]))
 def test_precedence_is_python_s(seed: int, level: str) -> None:
     problem = expression.generate(random.Random(seed), level)
     texts = problem.text.removeprefix("calc mod5 ").split(" and ")
@@ -84,7 +84,7 @@ def test_styles() -> None:
 
 def test_precedence_allows_several_orders_of_work() -> None:
     answer = '{"answers":[3],"expressions":["1 + 2 * 3 + 4 * 4"],"modulus":5,"precedence":true}'
-    problem, rng = expression.Problem("calc mod5 1 + 2 * 3 + 4 * 4", answer, "k", "p5"), random.Random(0)
+    problem, rng = expression.Problem("calc mod5 1 + 2 * 3 + 4 * 4", answer, "k", "prec5"), random.Random(0)
     written = {expression.demonstrate(problem, rng) for _ in range(300)} - {"answer 3"}
     assert len(written) == 2 * 2  # either product first, either sum first
 
