@@ -19,13 +19,13 @@ from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.model_settings import ModelSettings
+from rlpipe.provenance import STAGES
 from rlpipe.report.settings import ReportSettings
 from rlpipe.tasks.catalogue import families
 from rlpipe.train.settings import RunSettings, TrainSettings
 from rlpipe.train.sft_settings import SftSettings
 
 HOME = Path(__file__).resolve().parents[1]
-STAGES = ("curate", "sft", "train", "evaluate", "contamination", "report")
 NAME = r"[a-z0-9][a-z0-9_-]*"
 ROWS_NAME_THEIR_SOURCE = ("auto", "rlpipe", "verl", "skyrl")  # layouts of files whose rows may be of any source
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 WORK = Path(".rlpipe")  # specs, locks and scratch; nothing in it is an input of anything
+STAGES = ("curate", "sft", "train", "evaluate", "contamination", "report")
 RECEIPT = "receipt.json"
 CLOCKED = frozenset({"environment.json", "timings.parquet"})  # hold clocks, so they are in no hash
 
@@ -129,8 +130,8 @@ def pointer_key(artifact: Path) -> str | None:
 
 
 def pointer_md5(file: Path) -> str | None:
-    """MD5 of a source file according to its pointer; None without one."""
-    return _pointer_field(beside(file, ".dvc"), r"^(?:outs:\n)?- *md5: *(\w+)$|^[ -]+md5: *(\w+)$")
+    """MD5 of a source file, or of the listing of a folder, according to its pointer; None without one."""
+    return _pointer_field(beside(file, ".dvc"), r"^[- ]+md5: *(\w+)(?:\.dir)?$")
 
 
 def _pointer_field(pointer: Path, pattern: str) -> str | None:

@@ -14,7 +14,7 @@ rule sft:
         runtime=240,
     params:
         uses=["model", "sft"],
-        code=checkers,
+        code=[],
         threads=settings.sft.threads,
     shell:
         "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"

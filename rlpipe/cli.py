@@ -1,0 +1,115 @@
+"""The `rlpipe` command. Sub-commands import what they need when they run, so that `rlpipe --help` comes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Reinforcement learning from verifiable rewards: look at the project, its results and what they are made of.",
+)
+
+Artifact = Annotated[Path, typer.Argument(help="such as results/train/grpo/seed-0")]
+Params = Annotated[
+    Path | None, typer.Option("--configfile", help="parameters other than params.yaml, as for snakemake")
+]
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, processors, accelerators, disk, parameters and DVC remote, with the remedy beside each problem."""
+    from rlpipe.doctor import show
+
+    raise typer.Exit(show())
+
+
+@app.command()
+def explain(artifact: Artifact, configfile: Params = None) -> None:
+    """Why an artifact would be made again: which parameter, module, input or source file changed."""
+    from rlpipe.explain import explain, planned
+    from rlpipe.provenance import artifact_of
+
+    with readable_errors():
+        spec = planned(artifact, [configfile] if configfile else [])
+        if spec is None:
+            typer.echo(f"{artifact_of(artifact)}: not wanted; params.yaml declares no such run and seed")
+            raise typer.Exit(1)
+        for line in explain(spec):
+            typer.echo(line)
+
+
+@app.command()
+def prune(
+    delete: Annotated[bool, typer.Option("--delete", help="remove them; without it they are only listed")] = False,
+    configfile: Params = None,
+) -> None:
+    """List the artifacts that the parameters no longer ask for, with their sizes."""
+    from rlpipe import upkeep
+    from rlpipe.explain import refresh, root_of
+
+    with readable_errors():
+        refresh([configfile] if configfile else [])
+        found = upkeep.unwanted(root_of(configfile))
+    for item in found:
+        typer.echo(f"{item.size / 2**20:10.1f} MiB  {item.path}")
+    if not found:
+        typer.echo("Everything here is wanted.")
+    elif delete:
+        upkeep.delete(found)
+        typer.echo(f"Removed {len(found)}. DVC's cache keeps what was recorded: `dvc gc --workspace --all-commits`.")
+    else:
+        typer.echo(f"{len(found)} not wanted; `rlpipe prune --delete` removes them.")
+
+
+@app.command()
+def accept(
+    artifacts: Annotated[
+        list[Path] | None, typer.Argument(help="such as results/sft; none: every one that is here")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="why the results cannot have changed; kept in the receipt")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    configfile: Params = None,
+) -> None:
+    """Let artifacts stand after a refactoring known to change nothing, and say so in their receipts."""
+    from rlpipe import upkeep
+    from rlpipe.explain import in_order, refresh, root_of
+    from rlpipe.provenance import artifact_of, read_spec, receipt, state
+    from rlpipe.record import record
+
+    with readable_errors():
+        refresh([configfile] if configfile else [])
+        named = [read_spec(artifact_of(path)) for path in artifacts or []]
+        specs = (
+            in_order(spec for spec in named if spec is not None) if artifacts else upkeep.wanted(root_of(configfile))
+        )
+        stale = [spec for spec in specs if state(spec.path, spec.key) == "absent" and receipt(spec.path)]
+        if not stale:
+            typer.echo("There is nothing to accept: nothing that is here would be made again.")
+            return
+        typer.echo("To be accepted as they are:\n" + "\n".join(f"  {spec.path}" for spec in stale))
+        if not yes:
+            typer.confirm("Would they come out the same?", abort=True)
+        for spec in stale:
+            for line in upkeep.accept(spec, reason):
+                typer.echo(f"{spec.path}: {line}")
+        record(stale, workflow=configfile is None)
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """The message of an error the package raised on purpose, without its traceback."""
+    try:
+        yield
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app()
