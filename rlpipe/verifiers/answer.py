@@ -81,6 +81,17 @@ def exact_verdict(response: str, gold: str, spec: AnswerSpec = TRAINING) -> tupl
     return Verdict(float(equal), "ok" if equal else "wrong", extracted, value.canonical, NAME, VERSION), None
 
 
+def gold_status(gold: str) -> Status:
+    """`ok` if predictions can be compared with this reference, else `gold_unparseable` (or how the worker failed)."""
+    reference = parse(gold)
+    if not reference.canonical or reference.canonical.endswith("/0"):
+        return "gold_unparseable"
+    if reference.exact or reference.is_words:
+        return "ok"
+    text = clean(gold)
+    return "gold_unparseable" if len(text) > MAX_CHARACTERS else shared_pool().compare(text, text)
+
+
 def extract_answer(response: str, spec: AnswerSpec = TRAINING) -> tuple[str | None, Status]:
     """The answer as written, or None and why: `no_answer`, or `ambiguous` for boxes that disagree."""
     text = extract.answer_text(response)

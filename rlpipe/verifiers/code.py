@@ -149,6 +149,14 @@ def verify(prompt: Prompt, response: str) -> Verdict:
     return verify_program(response, spec)
 
 
+def reference_status(prompt: Prompt) -> Status:
+    """`ok`, `gold_unparseable` for tests that cannot be read, `error` for none."""
+    try:
+        return "ok" if read_spec(prompt.answer).tests else "error"
+    except (ValueError, KeyError, TypeError):
+        return "gold_unparseable"
+
+
 def verify_many(pairs: Sequence[tuple[Prompt, str]]) -> list[Verdict]:
     """Verdicts in order; programs run side by side, one per core."""
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1), "sandbox") as threads:

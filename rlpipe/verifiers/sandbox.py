@@ -25,7 +25,7 @@ from typing import Literal, cast
 
 from rlpipe.verifiers import sandbox_harness
 
-GRACE = 0.35  # seconds after the program's limit at which the parent kills what the harness has not
+GRACE = 0.2  # seconds after the program's limit at which the parent kills what the harness has not
 THROWAWAY_USERS = 61184, 65519  # systemd's range for users that exist only while they are needed
 
 Ending = Literal["finished", "unfinished", "timeout", "output", "killed"]
@@ -67,13 +67,13 @@ def run_program(source: str, stdin: bytes, limits: Limits = Limits()) -> Run:
     """
     if sys.platform != "linux":
         raise RuntimeError("programs are checked on Linux only; leave code sources out, or run in a container")
+    started = time.monotonic()
     sentinel = secrets.token_hex(16).encode()
     with _directory() as (directory, uid), _file(stdin) as given, _file(sentinel + b"\n" + _encoded(source)) as control:
         result, result_write = os.pipe()
-        started = time.monotonic()
         try:
             process = subprocess.Popen(
-                _command(control, result_write, limits, uid, directory),
+                _command(control, result_write, started + limits.seconds, limits, uid, directory),
                 stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -104,8 +104,8 @@ def _encoded(source: str) -> bytes:
     return source.encode("utf-8", "replace")
 
 
-def _command(control: int, result: int, limits: Limits, uid: int, directory: str) -> list[str]:
-    numbers = [limits.seconds, limits.memory, limits.file_bytes, limits.processes]
+def _command(control: int, result: int, deadline: float, limits: Limits, uid: int, directory: str) -> list[str]:
+    numbers = [deadline, limits.seconds, limits.memory, limits.file_bytes, limits.processes]
     switches = [uid, int(_library_is_public()), int(limits.namespaces)]
     flags = ["-I", "-S", "-B", "-X", "utf8"]
     arguments = [control, result, *numbers, *switches, directory]

@@ -17,8 +17,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
-from rlpipe.types import Prompt, Verdict
-from rlpipe.verifiers.answer import TRAINING, AnswerSpec, verify_answer, verify_answers
+from rlpipe.types import Prompt, Status, Verdict
+from rlpipe.verifiers.answer import TRAINING, AnswerSpec, gold_status, verify_answer, verify_answers
 
 CODE_SOURCES = frozenset(("apps", "codecontests", "codeforces", "taco"))
 
@@ -65,6 +65,20 @@ def verify_many(pairs: Sequence[tuple[Prompt, str]], spec: AnswerSpec = TRAINING
         chosen = [pairs[i] for i in rows]
         verdicts.update(zip(rows, _verify_with(module, chosen, spec), strict=True))
     return [verdicts[i] for i in range(len(pairs))]
+
+
+def reference_status(prompt: Prompt) -> Status:
+    """Whether answers to this prompt can be checked at all: `ok`, or why not. For curation, before anything is trained.
+
+    `gold_unparseable`: no number, list, word or formula that math-verify reads, or no readable tests; `error`: tests
+    without a test. Task families make references that their own verifier reads, and are taken at their word.
+
+    Raises: ValueError for an unknown task family.
+    """
+    module = verifier_module(prompt.source)
+    if module == "rlpipe.verifiers.answer":
+        return gold_status(prompt.answer)
+    return cast(Status, import_module(module).reference_status(prompt)) if module == "rlpipe.verifiers.code" else "ok"
 
 
 def _verify_with(module: str, pairs: Sequence[tuple[Prompt, str]], spec: AnswerSpec) -> list[Verdict]:

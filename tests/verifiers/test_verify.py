@@ -9,8 +9,9 @@ from types import ModuleType
 import pytest
 
 from rlpipe.types import Prompt, Verdict
-from rlpipe.verifiers.answer import EVALUATION
-from rlpipe.verifiers.verify import verifier_module, verify, verify_many
+from rlpipe.verifiers.answer import EVALUATION, TRAINING, verify_answers
+from rlpipe.verifiers.cross_check import cross_check
+from rlpipe.verifiers.verify import reference_status, verifier_module, verify, verify_many
 
 
 def prompt(source: str, answer: str) -> Prompt:
@@ -61,6 +62,37 @@ def test_many_keeps_the_order(parrots: None) -> None:
     assert [v.status for v in verdicts] == ["ok", "ok", "ok", "wrong", "wrong", "ok"]
     assert [v.verifier for v in verdicts] == ["answer", "parrots", "code", "answer", "parrots", "answer+math_verify"]
     assert verdicts == [verify(*pair) for pair in pairs]
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "status"),
+    [
+        ("math", "1/2", "ok"),
+        ("math", "Evelyn", "ok"),
+        ("math", r"2\sqrt{2}", "ok"),
+        ("math", "(1, x]", "ok"),
+        ("math", "", "gold_unparseable"),
+        ("math", "3/0", "gold_unparseable"),
+        ("math", r"\frac{1", "gold_unparseable"),
+        ("math", "x+" * 200, "gold_unparseable"),
+        ("apps", '{"inputs": ["1"], "outputs": ["1"]}', "ok"),
+        ("apps", '{"inputs": [], "outputs": []}', "error"),
+        ("apps", "42", "gold_unparseable"),
+    ],
+)
+def test_references_are_checked_before_anything_is_trained(source: str, answer: str, status: str) -> None:
+    assert reference_status(prompt(source, answer)) == status
+
+
+def test_cross_check_reports_what_math_verify_sees_otherwise(caplog: pytest.LogCaptureFixture) -> None:
+    pairs = [("#### 5", "5"), (r"\boxed{[1,2]}", "(1,2)"), ("#### .333333", "1/3"), ("#### 6", "5"), ("none", "5")]
+    verdicts = verify_answers(pairs, TRAINING)
+    found = cross_check(pairs, verdicts, share=1.0)
+    assert [(d.row, d.status, d.second) for d in found] == []
+    flipped = [Verdict(1.0, "ok", "6", "6", "answer", "1") if i == 3 else v for i, v in enumerate(verdicts)]
+    assert [d.row for d in cross_check(pairs, flipped, share=1.0)] == [3]
+    assert "'6' to '5'" in caplog.text
+    assert cross_check(pairs, flipped, share=0.0) == []
 
 
 def test_the_spec_reaches_the_answer_verifier() -> None:
