@@ -129,7 +129,7 @@ class Code:
                 name = ".".join([*above, *([name] if name else [])])
             if name.partition(".")[0] != self.package:
                 continue
-            for target in (name, f"{name}.{member}"):
+            for target in (name, f"{name}.{member}") if member else (name,):
                 if self.path(target) is not None:
                     yield target
 

@@ -1,0 +1,150 @@
+"""The architecture: who may import whom, what reading the Snakefile may load, and how long things may get."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rlpipe.code_hash import Code, imports
+from rlpipe.provenance import PLUMBING, STAGES
+
+HOME = Path(__file__).parents[1]
+CODE = Code(HOME)
+FILES = sorted((HOME / "rlpipe").rglob("*.py"))
+
+# From top to bottom; a module imports from its own layer and from those below it.
+LAYERS = (
+    {"stages", "cli"},
+    {"train", "evaluate", "contamination", "curate", "report"},
+    {"methods"},
+    {"recipe", "phases", "signatures"},
+    {"samplers", "curricula", "rewards", "environments", "engine"},
+    {"verifiers", "tasks"},
+    {"ops"},
+    {"types"},
+)
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+# Any of the upper layers may use these; they use no layer but `types` and each other.
+SHARED = {"artifacts", "models", "prompts", "hyperparameters", "model_settings"}
+# What moves artifacts and reads parameters; stages see `stage` and `progress` of it.
+AROUND = {name.partition(".")[2] for name in PLUMBING} | {
+    "config",
+    "config_errors",
+    "doctor",
+    "explain",
+    "upkeep",
+    "methods_command",
+}
+LIGHT = ("config", "plan", "provenance", "code_hash", "stage", "record", "explain", "upkeep", "cli", "device_lease")
+HEAVY = ("torch", "transformers", "polars", "pyarrow", "numpy", "scipy", "networkx", "altair")
+
+
+def module(file: Path) -> str:
+    return ".".join(file.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__")
+
+
+def targets(name: str) -> Iterator[str]:
+    """Modules of the package that a module imports, those inside functions too; not the packages they lie in."""
+    path = CODE.path(name)
+    assert path is not None
+    found = imports(ast.parse(path.read_text()))
+    for level, base, member in found:
+        assert level == 0, f"{name}: relative imports hide where things are"
+        if base.partition(".")[0] == "rlpipe":
+            inner = f"{base}.{member}"
+            yield inner if member and CODE.path(inner) else base
+
+
+def part(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
+
+
+EDGES = [(name, target) for name in map(module, FILES) for target in targets(name)]
+
+
+def test_imports_point_downwards() -> None:
+    wrong = [
+        (name, target)
+        for name, target in EDGES
+        if part(name) in RANK and part(target) in RANK and RANK[part(target)] < RANK[part(name)]
+    ]
+    # Overlap between texts is one computation, on two sides of the same layer; forward passes and curricula likewise.
+    assert wrong == []
+
+
+def test_every_module_has_its_place() -> None:
+    parts = {part(module(file)) for file in FILES} - {""}
+    assert parts - set(RANK) - SHARED - AROUND == set()
+
+
+def test_what_is_shared_uses_no_layer() -> None:
+    below = SHARED | {"types", "ops", "progress", ""}
+    assert [(n, t) for n, t in EDGES if part(n) in SHARED and part(t) not in below | {"recipe"}] == []
+
+
+def test_methods_do_not_know_the_trainer_and_the_trainer_knows_no_method() -> None:
+    assert [(n, t) for n, t in EDGES if part(n) == "methods" and part(t) == "train"] == []
+    assert [(n, t) for n, t in EDGES if part(n) == "train" and part(t) == "methods"] == []
+
+
+def test_methods_do_not_know_each_other() -> None:
+    # A method that builds on another says so in its recipe; one file each is what keeps their keys apart.
+    pairs = [
+        (n, t) for n, t in EDGES if part(n) == "methods" and part(t) == "methods" and "." in t.removeprefix("rlpipe.")
+    ]
+    assert pairs == []
+
+
+def test_operations_are_pure() -> None:
+    assert [(n, t) for n, t in EDGES if part(n) == "ops" and part(t) not in ("ops", "types")] == []
+
+
+def test_stages_do_not_read_the_settings_of_others() -> None:
+    # A default of one stage must not be part of another's key. The shape of the model is everybody's.
+    own = {stage: {f"rlpipe.{stage}.settings", "rlpipe.model_settings"} for stage in STAGES}
+    own["sft"] = {"rlpipe.train.sft_settings", "rlpipe.model_settings"}
+    for stage in STAGES:
+        closure = CODE.closure([f"rlpipe.stages.{stage}"], leave_out=PLUMBING)
+        assert "rlpipe.config" not in closure, stage
+        assert {m for m in closure if m.endswith("settings")} <= own[stage], stage
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_reading_the_snakefile_and_starting_a_job_load_nothing_heavy(name: str) -> None:
+    script = f"import sys, rlpipe.{name}; print(*(m for m in {HEAVY!r} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=HOME, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_checking_methods_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from rlpipe.signatures import check_methods; check_methods(['grpo']);"
+        f"print(*(m for m in {HEAVY!r} if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=HOME, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", ["code_hash", "provenance", "plan", "work", "import_guard", "device_lease", "stage"])
+def test_provenance_uses_the_standard_library_alone(name: str) -> None:
+    tree = ast.parse((HOME / "rlpipe" / f"{name}.py").read_text())
+    roots = {base.partition(".")[0] for _, base, _ in imports(tree)}
+    assert roots - set(sys.stdlib_module_names) <= {"rlpipe"}
+
+
+def test_files_and_functions_stay_short() -> None:
+    long = {str(f.relative_to(HOME)): n for f in FILES if (n := len(f.read_text().splitlines())) > 300}
+    assert long == {}
+    functions = {
+        f"{module(file)}.{node.name}": size
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (size := (node.end_lineno or node.lineno) - node.body[0].lineno + 1) > 60
+    }
+    assert functions == {}
