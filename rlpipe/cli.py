@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from rlpipe import cli_data
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -106,9 +109,22 @@ def readable_errors() -> Iterator[None]:
     """The message of an error the package raised on purpose, without its traceback."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+
+
+def _readable(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        with readable_errors():
+            command(*args, **kwargs)
+
+    return run
+
+
+for command in (cli_data.methods, cli_data.import_, cli_data.export, cli_data.evaluate, cli_data.contamination):
+    app.command(command.__name__.rstrip("_"))(_readable(command))
 
 
 if __name__ == "__main__":

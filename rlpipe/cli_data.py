@@ -1,0 +1,133 @@
+"""The commands that need no project: methods, import, export, evaluate, contamination. Registered by `rlpipe.cli`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Out = Annotated[Path, typer.Option("--out", help="folder for the artifacts")]
+DataSource = Annotated[str | None, typer.Option(help="selects the verifier where the file's layout names none")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="a setting of the stage, such as samples=32; may be repeated")
+]
+
+
+def methods() -> None:
+    """Every method found: what it changes, which slots it fills, its paper and its published values."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rlpipe.signatures import methods_table
+
+    rows = methods_table()
+    table = Table(show_lines=True)
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(help="Parquet, JSON or JSONL")],
+    out: Annotated[Path, typer.Argument(help="the prompts.parquet to write")],
+    format: Annotated[str, typer.Option(help="layout of the rows; auto tells it from the column names")] = "auto",
+    data_source: DataSource = None,
+    split: Annotated[str | None, typer.Option(help="fills the column `split`")] = None,
+) -> None:
+    """Write a prompt file of another layout as prompts/1."""
+    from rlpipe.curate.importing import import_prompts
+
+    report = import_prompts(path, out, format, data_source, split)
+    typer.echo(f"{out}: {report.written} of {report.read} rows, read as {report.format}")
+    for source, count in sorted(report.sources.items()):
+        typer.echo(f"  {source}: {count}")
+    for reason, count in sorted(report.left_out.items()):
+        typer.echo(f"  left out, {reason}: {count}")
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="prompts/1, or rollouts/1 with --layout rollouts")],
+    out: Annotated[Path, typer.Argument(help="*.jsonl or *.parquet")],
+    layout: Annotated[str, typer.Option(help="verl, skyrl, trl, open-instruct, verifiers; rollouts: verl's dump")],
+    pure: Annotated[bool, typer.Option("--pure", help="without the columns that are ours")] = False,
+    split: Annotated[str | None, typer.Option(help="this split only")] = None,
+) -> None:
+    """Write prompts, or rollouts, in another project's layout."""
+    from rlpipe.curate.exporting import export_prompts, export_rollouts
+
+    if layout == "rollouts":
+        typer.echo(f"{out}: {export_rollouts(path, out)} rollouts")
+        return
+    as_text = export_prompts(path, out, layout, pure, split)
+    typer.echo(
+        f"{out}: written" + (f"; JSON text, as they hold several types: {', '.join(as_text)}" if as_text else "")
+    )
+
+
+def evaluate(
+    model: Annotated[Path | None, typer.Option(help="Hugging Face directory")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="prompts, in any layout `rlpipe import` reads")] = None,
+    rollouts: Annotated[Path | None, typer.Option(help="rollouts/1, instead of a model and prompts")] = None,
+    out: Out = Path("evaluation"),
+    data_source: DataSource = None,
+    set_: Set = None,
+) -> None:
+    """Sample a policy on prompts, or take rollouts as they are; write samples and metrics with intervals."""
+    from rlpipe.evaluate.settings import EvaluateSettings
+    from rlpipe.evaluate.standalone import evaluate_model, evaluate_rollouts
+
+    settings = EvaluateSettings.model_validate(assignments(set_ or []))
+    if rollouts is not None:
+        evaluate_rollouts(rollouts, out, settings)
+    elif model is not None and prompts is not None:
+        evaluate_model(model, prompts, out, settings, data_source=data_source)
+    else:
+        raise ValueError("give --model and --prompts, or --rollouts")
+
+
+def contamination(
+    model: Annotated[Path | None, typer.Option(help="Hugging Face directory, to be probed")] = None,
+    members: Annotated[Path | None, typer.Option(help="prompts suspected of having been trained on")] = None,
+    nonmembers: Annotated[Path | None, typer.Option(help="prompts of the same distribution, never trained on")] = None,
+    control: Annotated[Path | None, typer.Option(help="the same model before RL")] = None,
+    train: Annotated[Path | None, typer.Option(help="training prompts, to compare with --eval")] = None,
+    eval_: Annotated[Path | None, typer.Option("--eval", help="evaluation prompts")] = None,
+    out: Out = Path("contamination"),
+    data_source: DataSource = None,
+    set_: Set = None,
+) -> None:
+    """Probe a model for prompts it was trained on, or compare two files of prompts; a verdict with reasons."""
+    from rlpipe.contamination.alone import contamination_model, contamination_overlap
+    from rlpipe.contamination.settings import ContaminationSettings
+
+    settings = ContaminationSettings.model_validate(assignments(set_ or []))
+    if model and members and nonmembers:
+        contamination_model(model, members, nonmembers, out, settings, control, data_source)
+    elif train and eval_:
+        contamination_overlap(train, eval_, out, settings)
+    else:
+        raise ValueError("give --model, --members and --nonmembers, or --train and --eval")
+
+
+def assignments(pairs: Iterable[str]) -> dict[str, Any]:
+    """`["samples=32", "drift.enabled=false"]` as nested settings, values read as YAML.
+
+    Raises: ValueError for a pair without `=`.
+    """
+    import yaml
+
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair}: write key=value")
+        place = settings
+        *parents, last = key.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = yaml.safe_load(value)
+    return settings

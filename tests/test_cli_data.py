@@ -1,0 +1,76 @@
+"""The commands that need no project, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rlpipe import models
+from rlpipe.cli import app
+from rlpipe.cli_data import assignments
+from tests.toy import tiny_policy
+
+ROWS = [{"question": f"What is w{i} ?", "answer": f"w{i} #### {i}"} for i in range(5)]
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    path = tmp_path / "problems.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in ROWS))
+    return path
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_methods_lists_every_method() -> None:
+    output = run("methods")
+    assert all(name in output for name in ("grpo", "kl_cov", "random_reward"))
+
+
+def test_import_then_export_gives_the_problems_back(problems: Path, tmp_path: Path) -> None:
+    assert "5 of 5 rows, read as gsm8k" in run("import", problems, tmp_path / "prompts.parquet", "--split", "test")
+    run("export", tmp_path / "prompts.parquet", tmp_path / "out.jsonl", "--layout", "verl", "--pure")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [r["reward_model"]["ground_truth"] for r in rows] == [str(i) for i in range(5)]
+
+
+def test_evaluate_writes_the_stages_artifacts(problems: Path, tmp_path: Path) -> None:
+    model, tokenizer = tiny_policy(words=["What", "is", "?", "####", *(f"w{i}" for i in range(5)), *map(str, range(5))])
+    models.save_policy(model, tokenizer, tmp_path / "policy")
+    sets = ["--set", "samples=4", "--set", "max_new_tokens=6", "--set", "bootstrap_draws=100"]
+    run("evaluate", "--model", tmp_path / "policy", "--prompts", problems, "--out", tmp_path / "out", *sets)
+    assert (tmp_path / "out" / "samples.parquet").is_file()
+    run("evaluate", "--rollouts", tmp_path / "out" / "samples.parquet", "--out", tmp_path / "again", *sets)
+    assert (tmp_path / "again" / "metrics.parquet").is_file()
+
+
+def test_overlap_of_two_files_ends_in_a_verdict(problems: Path, tmp_path: Path) -> None:
+    output = run("contamination", "--train", problems, "--eval", problems, "--out", tmp_path / "out")
+    assert "contaminated" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate"], "give --model and --prompts, or --rollouts"),
+        (["contamination"], "give --model, --members and --nonmembers, or --train and --eval"),
+        (["import", "nowhere.jsonl", "out.parquet"], "nowhere.jsonl: no such file"),
+        (["evaluate", "--set", "samples"], "--set samples: write key=value"),
+    ],
+)
+def test_mistakes_are_one_readable_message(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_assignments_nest() -> None:
+    assert assignments(["samples=32", "drift.enabled=false"]) == {"samples": 32, "drift": {"enabled": False}}
