@@ -69,8 +69,7 @@ def shaped_reward(
 def direction_of(correct: Bool[Tensor, " B"], group: Int[Tensor, " B"], beta: float) -> Float[Tensor, " B"]:
     """`sign(beta - difficulty)`: 1 on easy prompts, -1 on hard ones, 0 at beta; of this step's group alone."""
     difficulty = group_mean((~correct).double(), group)
-    # Shares such as 2 of 5 are not exact in binary, and beta must still be met.
-    return (beta - difficulty).round(decimals=9).sign()
+    return (beta - difficulty).sign()
 
 
 def certainty_shaped(

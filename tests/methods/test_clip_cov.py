@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from rlpipe.methods.clip_cov import choose
+from rlpipe.ops.covariance import token_covariance
 from rlpipe.ops.policy_losses import clipped
 from rlpipe.recipe import load
 from tests.toy import F1_ADVANTAGE, F1_MASK, F1_NEW, F1_OLD, F1_POLICY, double, f1, step
@@ -44,7 +45,7 @@ def test_draws_only_between_the_bounds_and_as_many_as_asked():
     # Between 0.3 and 1: (0,0) .905, (0,2) .559, (2,1) .526, (3,0) .369, (3,2) .542; int(0.3 * 13) = 3 by smallest draw.
     assert sorted(wide.nonzero().tolist()) == [[0, 0], [0, 2], [3, 0]]
     # Bounds are strict.
-    edge = float(((F1_ADVANTAGE - F1_ADVANTAGE[F1_MASK].mean()) * (F1_NEW - F1_NEW[F1_MASK].mean()))[1, 1])
+    edge = float(token_covariance(F1_ADVANTAGE, F1_NEW, F1_MASK)[1, 1])
     assert not choose(F1_ADVANTAGE, F1_NEW, F1_MASK, nothing, 1.0, (edge, 9.0), DRAW).any()
 
 

@@ -72,8 +72,10 @@ def test_a_floor_under_the_deviation_keeps_it_small_too():
 
 
 def test_at_beta_it_is_grpo():
-    correct = torch.tensor([True, True, True, False, False])
-    assert (direction_of(correct, torch.zeros(5, dtype=torch.long), 0.4) == 0).all()
+    # Every share that ten rollouts can have, in double precision.
+    for wrong in range(11):
+        correct = torch.arange(10) >= wrong
+        assert (direction_of(correct, torch.zeros(10, dtype=torch.long), wrong / 10) == 0).all()
     golden(advantage([1, 1, 0, 0], beta=0.5), load(["grpo"]).advantage(batch([1, 1, 0, 0]), step())[:, 0].tolist())
 
 

@@ -22,7 +22,7 @@ def test_loss_of_f1():
 
 
 def test_a_faithful_engine_changes_nothing():
-    recipe = load(["grpo", "tis"])
+    recipe = load(["grpo", {"tis": {"cap": 1.0}}])
     batch = f1(sampling_logprob=F1_OLD)
     assert (recipe.token_weights[0](batch, step()) == 1).all()
     assert not recipe.annotations["tis_capped"](batch, step()).any()
