@@ -16,7 +16,7 @@ class SftSettings(BaseModel):
     batch: int = Field(48, ge=1, description="demonstrations per update")
     optimizer: Literal["muon", "adamw"] = Field("muon", description="muon: Muon on matrices, AdamW on the rest")
     learning_rate: float = Field(5.0e-3, gt=0, description="AdamW's peak learning rate")
-    muon_learning_rate: float = Field(0.03, gt=0, description="Muon's peak learning rate")
+    muon_learning_rate: float = Field(0.01, gt=0, description="Muon's peak learning rate")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps with rising learning rate")
     decay: float = Field(0.4, ge=0, le=1, description="share of the steps, at the end, with learning rate falling to 0")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
