@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,11 @@ class Ours:
         model, tokenizer = models.load_policy(policy)
         self.args, self.pool, self.skip = args, pool, skip
         self.settings = TrainSettings(
-            prompts=args.prompts, rollouts=args.rollouts, mini_batches=args.updates, max_new_tokens=args.tokens
+            prompts=args.prompts,
+            rollouts=args.rollouts,
+            mini_batches=args.updates,
+            max_new_tokens=args.tokens,
+            micro_batch_tokens=2048,
         )
         engine = HFEngine(model, tokenizer)
         engine.tokenizer = NeverEnds(tokenizer)
@@ -142,9 +147,11 @@ def trl_block(args: argparse.Namespace, policy: Path, pool: Sequence[Prompt], st
             gradient_checkpointing=False,
         )
         rows = Dataset.from_list([{"prompt": list(p.messages), "name": p.id} for p in pool])
-        trainer = GRPOTrainer(model, [score], args=config, train_dataset=rows, processing_class=tokenizer, callbacks=[Stamp()])
+        trainer = GRPOTrainer(
+            model, [score], args=config, train_dataset=rows, processing_class=tokenizer, callbacks=[Stamp()]
+        )
         trainer.train()
-    return [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
+    return [b - a for a, b in pairwise(stamps)]
 
 
 def timed(f: Callable[[], None], count: int) -> list[float]:
@@ -193,7 +200,9 @@ def main() -> None:
     defaults = {"threads": 1, "steps": 6, "repeats": 3, "prompts": 32, "rollouts": 16, "tokens": 28, "updates": 4}
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--constant-share", type=float, default=0.4, help="share of prompts whose rewards are all equal")
+    parser.add_argument(
+        "--constant-share", type=float, default=0.4, help="share of prompts whose rewards are all equal"
+    )
     parser.add_argument("--policy", type=Path, help="a trained policy, for real response lengths when sampling")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -236,7 +245,8 @@ def show(
 ) -> None:
     model = models.load_policy(policy)[0]
     console.print(
-        f"{models.num_parameters(model):,} parameters, {args.prompts} prompts x {args.rollouts} rollouts x {args.tokens} tokens, "
+        f"{models.num_parameters(model):,} parameters, {args.prompts} prompts x {args.rollouts} rollouts x "
+        f"{args.tokens} tokens, "
         f"{args.updates} updates per step, {args.threads} of {os.cpu_count()} threads, torch {torch.__version__}"
     )
     table = Table("step", "median s", "ratio to TRL", "spread s")
@@ -244,7 +254,8 @@ def show(
     for name, values in seconds.items():
         if values:
             middle = statistics.median(values)
-            table.add_row(name, f"{middle:.3f}", f"{trl / middle:.2f}" if trl else "-", f"{min(values):.3f} to {max(values):.3f}")
+            ratio = f"{trl / middle:.2f}" if trl else "-"
+            table.add_row(name, f"{middle:.3f}", ratio, f"{min(values):.3f} to {max(values):.3f}")
     console.print(table)
     tokens = args.prompts * args.rollouts * args.tokens
     table = Table("phase", "rlpipe, s", "rlpipe, skipping, s", "response tokens/s")

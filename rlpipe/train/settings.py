@@ -18,7 +18,7 @@ class TrainSettings(BaseModel):
     prompts: int = Field(32, ge=1, description="prompts per step")
     rollouts: int = Field(16, ge=1, description="rollouts per prompt (the group)")
     mini_batches: int = Field(4, ge=1, description="optimizer updates per step")
-    micro_batch_tokens: int = Field(8192, ge=16, description="most tokens, padding included, in one forward pass")
+    micro_batch_tokens: int = Field(2048, ge=16, description="most tokens, padding included, in one forward pass")
     max_new_tokens: int = Field(32, ge=1, description="longest response, tokens")
     temperature: float = Field(1.0, gt=0, description="sampling temperature; ratios are of the same distribution")
     learning_rate: float = Field(5.0e-4, gt=0, description="AdamW learning rate")
