@@ -89,7 +89,7 @@ def test_it_learns_its_demonstrations(curated: Path, tmp_path: Path) -> None:
 
 def test_the_vocabulary_holds_every_word_and_the_policy_loads(curated: Path, tmp_path: Path) -> None:
     _, tokenizer = models.load_policy(run(curated, tmp_path / "out") / "policy")
-    assert set(["say", "please", "once", "twice", "w0", "w4"]) <= set(tokenizer.get_vocab())
+    assert {"say", "please", "once", "twice", "w0", "w4"} <= set(tokenizer.get_vocab())
     ids = models.encode(tokenizer, message("say w1"))
     assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "say", "w1", "<respond>"]
 
