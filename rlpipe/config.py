@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rlpipe.config_errors import did_you_mean, numbers_read_as_text, readable
+from rlpipe.config_errors import did_you_mean, findings, numbers_read_as_text
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
 from rlpipe.evaluate.settings import EvaluateSettings
@@ -99,7 +99,7 @@ def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOM
     try:
         params = Params.model_validate(config)
     except ValidationError as error:
-        raise _error(where, [readable(problem, config, Params) for problem in error.errors()]) from None
+        raise _error(where, findings(error, config, Params)) from None
     problems = [*_names(params), *_run_references(config), *_methods(params)]
     problems += [*_sources(params, home), *_model(params)]
     if problems:
@@ -131,8 +131,7 @@ def _names(params: Params) -> Iterator[str]:
         try:
             settings.resolve(params.train)
         except ValidationError as error:
-            for problem in error.errors():
-                yield f"runs.{run}.train.{readable(problem, settings.train, TrainSettings)}"
+            yield from (f"runs.{run}.train.{line}" for line in findings(error, settings.train, TrainSettings))
 
 
 def _run_references(config: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from pydantic import BaseModel, Tag
+from pydantic import BaseModel, Tag, ValidationError
 
 EXPONENT_WITHOUT_POINT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -28,7 +28,19 @@ def numbers_read_as_text(value: Any, key: str = "") -> Iterator[str]:
             yield from numbers_read_as_text(item, f"{key}[{i}]")
 
 
-def readable(problem: Mapping[str, Any], config: Mapping[str, Any], model: type[BaseModel]) -> str:
+def findings(error: ValidationError, config: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
+    """What pydantic found in `config`, which should be a `model`: a line each."""
+    found = error.errors()
+    places = [problem["loc"] for problem in found]
+
+    def echo(place: tuple[Any, ...], kind: str) -> bool:
+        """A list whose members are wrong counts as too short, which is no news."""
+        return kind == "too_short" and any(other[: len(place)] == place for other in places if len(other) > len(place))
+
+    return [_readable(problem, config, model) for problem in found if not echo(problem["loc"], problem["type"])]
+
+
+def _readable(problem: Mapping[str, Any], config: Mapping[str, Any], model: type[BaseModel]) -> str:
     """One of pydantic's findings about `config`, which should be a `model`, in one line."""
     loc, kind, value = problem["loc"], problem["type"], problem.get("input")
     key = _key(loc, config)
@@ -45,11 +57,13 @@ def _key(loc: Sequence[Any], config: Any) -> str:
     """`curate.sources[0].levels.easy`: a path in the file, without the names pydantic adds for members of unions."""
     key, node = "", config
     for i, part in enumerate(loc):
+        last = i == len(loc) - 1
         if isinstance(node, list | tuple) and isinstance(part, int):
             key, node = f"{key}[{part}]", node[part] if part < len(node) else None
-        elif (isinstance(node, Mapping) and part in node) or i == len(loc) - 1:
-            key = f"{key}.{part}" if key else str(part)
-            node = node.get(part) if isinstance(node, Mapping) else None
+            continue
+        inner = node.get(part) if isinstance(node, Mapping) else None
+        if last or isinstance(inner, Mapping | list | tuple):
+            key, node = (f"{key}.{part}" if key else str(part)), inner
     return key or "the file"
 
 

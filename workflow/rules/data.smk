@@ -6,6 +6,7 @@ rule curate:
     log:
         "<logs>/curate.log",
     resources:
+        gpu=0,
         mem_mb=1500,
         runtime=60,
     params:

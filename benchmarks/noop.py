@@ -1,0 +1,57 @@
+"""Seconds that `snakemake --cores all` takes when there is nothing to do: `python -m benchmarks.noop`.
+
+Measured in a copy of this project with stages of milliseconds (tests/workflow_toy), so that only the machinery counts;
+`--here` measures the project in the current folder instead. A table of medians is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(HOME))
+
+from tests.workflow_toy import ENVIRONMENT, create  # noqa: E402
+
+COMMANDS = {
+    "snakemake --version (its own start)": ["snakemake", "--version"],
+    "snakemake --list-rules (parameters, plan, flags)": ["snakemake", "--list-rules"],
+    "snakemake --cores all (nothing to do)": ["snakemake", "--cores", "all"],
+    "python -m rlpipe.stage (a standing artifact)": [sys.executable, "-m", "rlpipe.stage", "results/sft.done"],
+}
+
+
+def seconds(command: list[str], folder: Path) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--repeat", type=int, default=9, help="runs of each command")
+    parser.add_argument("--here", action="store_true", help="measure the project in the current folder")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path.cwd()
+        if not given.here:
+            project = create(Path(scratch) / "project")
+            project.snakemake()
+            folder = project.path
+        artifacts = len(list((folder / "results").rglob("*.done")))
+        print(f"{artifacts} artifacts, {given.repeat} runs of each command; seconds")
+        print(f"{'':52}{'median':>8}{'lowest':>8}")
+        for name, command in COMMANDS.items():
+            seconds(command, folder)
+            taken = [seconds(command, folder) for _ in range(given.repeat)]
+            print(f"{name:52}{statistics.median(taken):8.2f}{min(taken):8.2f}")
+
+
+if __name__ == "__main__":
+    main()
