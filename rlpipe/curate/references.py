@@ -18,7 +18,7 @@ from rlpipe.curate.item import Item, Rejected, rejected
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import Prompt, Verdict, draw_seed
 from rlpipe.verifiers.error_rate import FAILURES, VerifierFailing
-from rlpipe.verifiers.verify import verifier_module, verify_many
+from rlpipe.verifiers.verify import reference_status, verifier_module, verify_many
 
 CALCULATOR = re.compile(r"<<[^<>]*>>")  # GSM8K's notes to a calculator, not part of the solution
 FAMILY, GYM = "rlpipe/", "reasoning_gym/"
@@ -41,10 +41,7 @@ def check(items: Sequence[Item], seed: int, max_errors: float) -> Checked:
 
     Raises: VerifierFailing when more than a share `max_errors` of a data source's answers end in an error or a timeout.
     """
-    responses = [reference_response(item, seed) for item in items]
-    pairs = [(item.prompt, text) for item, text in zip(items, responses, strict=True) if text is not None]
-    verdicts = iter(_verified(pairs))
-    found = [None if text is None else next(verdicts) for text in responses]
+    found = _verdicts(items, seed)
     _raise_if_failing(items, found, max_errors)
     checked = Checked()
     for item, verdict in zip(items, found, strict=True):
@@ -56,6 +53,21 @@ def check(items: Sequence[Item], seed: int, max_errors: float) -> Checked:
             detail = f"reference {item.gold[:200]!r}, read as {verdict.extracted!r}"
             checked.rejected.append(rejected(item, "verify", f"reference answer is {status}", detail=detail))
     return checked
+
+
+def _verdicts(items: Sequence[Item], seed: int) -> list[Verdict | None]:
+    """Whether each reference can be read, and if so what its verifier says of it; None where it is no response."""
+    prompts = {(item.source, item.gold): item.prompt for item in items}
+    readable = {key: reference_status(prompt) for key, prompt in prompts.items()}
+    statuses = [readable[item.source, item.gold] for item in items]
+    responses = [reference_response(i, seed) if s == "ok" else None for i, s in zip(items, statuses, strict=True)]
+    pairs = [(item.prompt, text) for item, text in zip(items, responses, strict=True) if text is not None]
+    verdicts = iter(_verified(pairs))
+    found: list[Verdict | None] = []
+    for item, status, text in zip(items, statuses, responses, strict=True):
+        unread = None if status == "ok" else Verdict(0.0, status, item.gold)
+        found.append(unread if text is None else next(verdicts))
+    return found
 
 
 def _verified(pairs: Sequence[tuple[Prompt, str]]) -> list[Verdict]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rlpipe.curate.settings import CurateSettings, FileSource, GymSource, TaskSo
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import draw_seed
 
-DRAWS_PER_PROBLEM = 200
+PATIENCE = 20  # draws without a new problem, per problem known, before a level counts as exhausted
 GYM_SEEDS = 4294  # reasoning-gym takes seeds below 2^32 and a million of them per draw
 
 
@@ -86,7 +87,7 @@ class Draws:
     def items(self, source: TaskSource, level: str, count: int) -> Iterator[Item]:
         """`count` problems with keys not drawn before.
 
-        Raises: ValueError if after 200 draws for each of them there are not as many.
+        Raises: ValueError if there are not as many.
         """
         for number, problem in self._problems(source.task, level, count):
             place = f"{source.task}/{level}:{number}"
@@ -96,22 +97,20 @@ class Draws:
         from rlpipe.tasks.catalogue import family
 
         module, keys = family(task), self.keys.setdefault(task, set())
-        first = self.next.get((task, level), 0)
-        found = 0
-        for number in range(first, first + DRAWS_PER_PROBLEM * count):
+        number, last, found = self.next.get((task, level), 0), self.next.get((task, level), 0), 0
+        while found < count:
             problem = module.generate(random.Random(draw_seed(self.seed, "curate", task, level, number)), level)
-            if problem.key in keys:
-                continue
-            keys.add(problem.key)
-            found += 1
-            yield number, problem
-            if found == count:
-                self.next[task, level] = number + 1
-                return
-        raise ValueError(
-            f"{task}, level {level}: {count} problems asked for, {found} distinct ones found in "
-            f"{DRAWS_PER_PROBLEM * count} draws; ask for fewer under curate.sources, or for a level with more problems"
-        )
+            if problem.key not in keys:
+                keys.add(problem.key)
+                found, last = found + 1, number
+                yield number, problem
+            elif number - last > PATIENCE * (len(keys) + 10):
+                raise ValueError(
+                    f"{task}, level {level}: {count} problems asked for, {found} distinct ones found, and none in the last "
+                    f"{number - last} draws; ask for fewer under curate.sources, or for a level with more problems"
+                )
+            number += 1
+        self.next[task, level] = number
 
 
 def _row(problem: Problem, source: str, ability: str, number: int, level: str | None) -> dict[str, Any]:
@@ -130,8 +129,7 @@ def _row(problem: Problem, source: str, ability: str, number: int, level: str | 
 
 
 def _draw_gym(source: GymSource, seed: int, loaded: Loaded) -> None:
-    from rlpipe.tasks import reasoning_gym
-
+    reasoning_gym = import_module("rlpipe.tasks.reasoning_gym")  # by name: part of the key only where it is used
     name = f"reasoning_gym/{source.reasoning_gym}"
     chosen = draw_seed(seed, "curate", name) % GYM_SEEDS if source.seed is None else source.seed
     drawn = reasoning_gym.draw(source.reasoning_gym, source.size, chosen, dict(source.config))

@@ -69,6 +69,7 @@ def _parquet(path: Path, rows: int) -> Iterator[pl.DataFrame]:
         parquet = pq.ParquetFile(path)
         schema = parquet.schema_arrow
         column = _prompt_column(path, {name: schema.field(name).type for name in schema.names})
+        _check_messages(path, column, schema.field(column).type)
         wanted = [column, *(n for n in KEPT if n in schema.names)]
         for part in parquet.iter_batches(batch_size=rows, columns=wanted):
             yield pl.DataFrame(pl.from_arrow(pa.Table.from_batches([part]))).rename({column: TEXT})
@@ -111,6 +112,15 @@ def _prompt_column(path: Path, types: Mapping[str, pa.DataType]) -> str:
             return name
     wanted = ", ".join(dict.fromkeys([*CONVERSATIONS, *TEXT_COLUMNS]))
     raise ArtifactError(f"{path}: no prompts: its columns are {', '.join(types)}, wanted is one of {wanted}")
+
+
+def _check_messages(path: Path, column: str, kind: pa.DataType) -> None:
+    if _is_text(kind):
+        return
+    fields = {f.name: f.type for f in kind.value_type} if pa.types.is_struct(kind.value_type) else {}
+    if not all(name in fields and _is_text(fields[name]) for name in ("role", "content")):
+        problem = f"column '{column}' is {kind}: not messages with a role and a text each"
+        raise ArtifactError(f"{path}: {problem}; `rlpipe import` joins parts of text")
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -216,3 +216,18 @@ def test_worked_solutions_of_files_become_demonstrations_if_they_verify(tmp_path
 def test_notes_to_a_calculator_are_not_taught(train: str) -> None:
     found = curated({"path": train, "split": "demonstration"})
     assert {r["response"].partition("#")[0] for r in found.demonstrations} == {"It is so.\n"}
+
+
+def test_programs_are_kept_unless_their_tests_cannot_be_read(tmp_path: Path) -> None:
+    tests = json.dumps({"tests": [{"stdin": "1", "stdout": "2"}]})
+    rows = [
+        {
+            "data_source": "code/x",
+            "prompt": [{"role": "user", "content": f"Program {i}."}],
+            "reward_model": {"ground_truth": g},
+        }
+        for i, g in enumerate([tests, "no tests", tests])
+    ]
+    found = curated({"path": written(tmp_path / "c.jsonl", rows)})
+    assert found.summary["references"] == {"gold_unparseable": 1, "unchecked": 2}
+    assert [(r["stage"], r["reason"]) for r in found.rejected] == [("verify", "reference answer is gold_unparseable")]

@@ -181,6 +181,16 @@ def test_order_of_struct_fields_does_not_matter(tmp_path: Path) -> None:
     assert artifacts.read(tmp_path / "out.parquet", PROMPTS)["prompt_id"][0] == "1c2da8a2ed7b5c3445a5a06c285a97f9"
 
 
+def test_an_index_that_is_no_number_is_null(tmp_path: Path) -> None:
+    extra = pa.array([{"split": "train", "index": float("nan")}, {"split": "train", "index": 3.0}])
+    columns = {name: pa.array([VERL[name]] * 2) for name in ("data_source", "reward_model")}
+    prompts = pa.array([CHAT, [{"role": "user", "content": "else?"}]])
+    pq.write_table(pa.table({**columns, "prompt": prompts, "extra_info": extra}), tmp_path / "in.parquet")
+    import_prompts(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    frame = artifacts.read(tmp_path / "out.parquet", PROMPTS)
+    assert frame["extra_info"].struct.field("index").to_list() == [None, "3"]
+
+
 def test_own_files_are_read_as_they_are_and_checked(tmp_path: Path) -> None:
     imported(tmp_path, VERL, split="test")
     first = (tmp_path / "out.parquet").read_bytes()

@@ -179,6 +179,10 @@ def test_unusable_files(tmp_path: Path) -> None:
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "other.parquet")
     with pytest.raises(ArtifactError, match="no prompts: its columns are a, wanted is one of"):
         list(batches(TextFile(tmp_path / "other.parquet")))
+    parts = [{"role": "user", "content": [{"type": "text", "text": "x"}]}]
+    pl.DataFrame({"prompt": [parts]}).write_parquet(tmp_path / "parts.parquet")
+    with pytest.raises(ArtifactError, match="not messages with a role and a text each; `rlpipe import` joins"):
+        list(batches(TextFile(tmp_path / "parts.parquet")))
     pl.DataFrame({"prompt": ["x"]}).write_parquet(tmp_path / "nosplit.parquet")
     with pytest.raises(ArtifactError, match="no column 'split'"):
         list(batches(TextFile(tmp_path / "nosplit.parquet", ("test",))))
