@@ -94,7 +94,7 @@ def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, 
     if local.exists() and not (local / "config.json").is_file():
         raise ModelError(f"model {path}: no config.json; give a directory written by `save_pretrained`")
     try:
-        model = AutoModelForCausalLM.from_pretrained(str(path), dtype=getattr(torch, dtype) if dtype else "auto")
+        model: Any = AutoModelForCausalLM.from_pretrained(str(path), dtype=getattr(torch, dtype) if dtype else "auto")
     except (OSError, ValueError) as error:
         raise ModelError(f"model {path}: cannot be loaded: {_first_line(error)}") from error
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -139,7 +139,7 @@ class Batch:
         return replace(self, **{name: _map(getattr(self, name), cut) for name in self.__dataclass_fields__})
 
 
-def _map(value: object, f: Callable[[Tensor], Tensor]) -> object:
+def _map(value: Any, f: Callable[[Tensor], Tensor]) -> Any:
     """`f` on every tensor of a Batch field."""
     if isinstance(value, Tensor):
         return f(value)
