@@ -75,7 +75,7 @@ class RunSettings(BaseModel):
 
     def stacks(self) -> list[PhaseSettings]:
         """The run as phases; a run without phases is one."""
-        return self.phases or [PhaseSettings(methods=self.methods or [])]
+        return self.phases or [PhaseSettings(methods=self.methods or [], until=None)]
 
     def resolve(self, shared: TrainSettings) -> TrainSettings:
         """The shared settings with this run's overrides, validated again."""
