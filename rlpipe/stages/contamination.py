@@ -64,12 +64,15 @@ def population(
 ) -> list[Probed]:
     """Members and matched non-members: of a planted run those chosen for it, else what it was trained on.
 
-    The clean twin of a planted run (`epochs: 0`) has the same two halves, and neither was ever trained on.
+    The clean twin of a planted run (`epochs: 0`) has the same two halves, and neither was ever trained on. All members
+    of planted runs are probed, so that the runs of a seed are asked the same prompts.
     """
+    limit = settings.prompts_per_class
     held_out = load_prompts(prompts, settings.nonmember_split)
     if plant:
         members, nonmembers = choose_twins(held_out, plant["members"], seed)
+        limit = max(limit, plant["members"])
     else:
         members = [p for p in load_prompts(prompts, "train") if p.id in met.exposures]
         nonmembers = held_out
-    return match(members, nonmembers, met.exposures, settings.prompts_per_class, settings.seed)
+    return match(members, nonmembers, met.exposures, limit, settings.seed)

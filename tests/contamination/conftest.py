@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from contamination_toy import SHAPE, WORDS
 
 from rlpipe import models
 from rlpipe.contamination.probe import Subject
 from rlpipe.contamination.settings import ContaminationSettings
+from tests.contamination.toy import SHAPE, WORDS
 
 
 @pytest.fixture(scope="session")

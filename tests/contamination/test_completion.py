@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from contamination_toy import SHAPE, WORDS, prompt
 
 from rlpipe import models
 from rlpipe.contamination.completion import complete, cut, rate
@@ -12,6 +11,7 @@ from rlpipe.contamination.probe import Subject
 from rlpipe.engine.hf import HFEngine
 from rlpipe.train.policy import Policy
 from rlpipe.types import Prompt
+from tests.contamination.toy import SHAPE, WORDS, prompt
 
 
 @pytest.mark.parametrize(

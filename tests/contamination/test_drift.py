@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from contamination_toy import judge, prompt
 
 from rlpipe.contamination.drift import alarm, costs, upper_bound, watch
 from rlpipe.contamination.frozen import FORM, format_set, frozen_set, text_set
 from rlpipe.contamination.probe import Subject
 from rlpipe.contamination.settings import Drift
 from rlpipe.types import Rollout
+from tests.contamination.toy import judge, prompt
 
 COSTS = [-1.0, -0.5, 0.2, -0.8, -0.3, -1.2, 0.1, -0.6]
 

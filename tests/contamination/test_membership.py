@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from contamination_toy import prompt
 
 from rlpipe import artifacts
 from rlpipe.contamination.membership import Exposure, Trained, match, suspects
+from tests.contamination.toy import prompt
 
 
 def rollout(prompt_id: str, step: int, group: int, sample: int, reward: float, kept: bool = True) -> dict[str, object]:

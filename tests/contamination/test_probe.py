@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from contamination_toy import judge, prompt
 
 from rlpipe import artifacts, models
 from rlpipe.contamination import asking, paths
@@ -16,6 +15,7 @@ from rlpipe.contamination.probe import Probed, Subject, probe
 from rlpipe.contamination.second import critique, second_demonstration, second_demonstrations
 from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
 from rlpipe.types import Prompt, Sampling
+from tests.contamination.toy import judge, prompt
 
 PROBED = [Probed(prompt(i), "member" if i < 4 else "nonmember", exposures=2 if i < 4 else None) for i in range(8)]
 

@@ -11,8 +11,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from contamination_toy import SHAPE, prompt_row
-from test_membership import rollout
 
 from rlpipe import artifacts, models
 from rlpipe.contamination.alone import contamination_model, contamination_overlap
@@ -25,6 +23,8 @@ from rlpipe.stage import Context
 from rlpipe.stages.contamination import main
 from rlpipe.tasks import countdown
 from rlpipe.types import Prompt
+from tests.contamination.test_membership import rollout
+from tests.contamination.toy import SHAPE, prompt_row
 
 SETTINGS = {
     "prompts_per_class": 6,
