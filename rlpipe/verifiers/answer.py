@@ -72,6 +72,7 @@ def exact_verdict(response: str, gold: str, spec: AnswerSpec = TRAINING) -> tupl
     extracted, status = extract_answer(response, spec)
     if extracted is None:
         return Verdict(0.0, status, verifier=NAME, version=VERSION), None
+    extracted = extract.writable(extracted)
     value = parse(extracted)
     relation = compare(value, reference, spec.abs_tol)
     if relation == "undecided":

@@ -17,6 +17,7 @@ from itertools import zip_longest
 from typing import Any
 
 from rlpipe.types import Prompt, Status, Verdict
+from rlpipe.verifiers.extract import writable
 from rlpipe.verifiers.sandbox import Limits, run_program
 
 NAME, VERSION = "code", "1"
@@ -111,7 +112,7 @@ def verify_program(response: str, spec: CodeSpec) -> Verdict:
     """Run a response's program on every test, up to the first that fails."""
     if not spec.tests:
         return _verdict("error")
-    program = program_text(response)
+    program = program_text(writable(response))
     if program is None or not program.strip():
         return _verdict("no_answer")
     if len(program) > LONGEST_PROGRAM:

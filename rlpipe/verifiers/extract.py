@@ -18,6 +18,11 @@ _BOLD = re.compile(r"\*+([^*]*)\*+(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)")
 
 
+def writable(text: str) -> str:
+    """The text with lone surrogates, which no file can hold, replaced."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def answer_text(response: str) -> str | None:
     """The last `TAIL` characters after the last `</think>`; None where a `<think>` is still open."""
     close = response.rfind("</think>")

@@ -13,6 +13,7 @@ Families are imported by name when first needed, so a source costs nothing to th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
@@ -23,6 +24,7 @@ from rlpipe.verifiers.answer import TRAINING, AnswerSpec, gold_status, verify_an
 CODE_SOURCES = frozenset(("apps", "codecontests", "codeforces", "taco"))
 
 
+@lru_cache(maxsize=256)
 def verifier_module(source: str) -> str:
     """The module that checks answers to prompts of this source.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +32,9 @@ def alive(command: str) -> list[int]:
 def timely(call: Callable[[], T], limit: float, prepare: Callable[[], object] = time.monotonic) -> T:
     """What `call` returns, having returned it within `limit` seconds and half a second more.
 
-    `prepare` runs before each attempt, outside the clock. On a loaded machine everything is late now and then; a call
-    that is late by itself is late three times running.
+    `prepare` runs before each attempt, outside the clock. On a machine busy with other things everything is late: a call
+    that is late is granted what three empty Python processes take at that moment (a tenth of a second when idle), and two
+    more attempts.
     """
     late = []
     for _ in range(3):
@@ -39,6 +42,13 @@ def timely(call: Callable[[], T], limit: float, prepare: Callable[[], object] = 
         begun = time.monotonic()
         result = call()
         late.append(time.monotonic() - begun - limit)
-        if late[-1] < ALLOWED:
+        if late[-1] < ALLOWED or late[-1] < ALLOWED + _three_processes():
             return result
     raise AssertionError(f"{', '.join(f'{s:.2f}' for s in late)} s beyond the limit of {limit} s")
+
+
+def _three_processes() -> float:
+    begun = time.monotonic()
+    for _ in range(3):
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+    return time.monotonic() - begun

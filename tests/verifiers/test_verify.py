@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -19,12 +20,14 @@ def prompt(source: str, answer: str) -> Prompt:
 
 
 @pytest.fixture
-def parrots(monkeypatch: pytest.MonkeyPatch) -> None:
+def parrots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A task family whose answers are right when they repeat the reference."""
     family = ModuleType("rlpipe.tasks.parrots")
     family.verify = lambda p, r: Verdict(float(r == p.answer), "ok" if r == p.answer else "wrong", r, r, "parrots", "1")  # type: ignore[attr-defined]
     family.__spec__ = sys.__spec__
     monkeypatch.setitem(sys.modules, "rlpipe.tasks.parrots", family)
+    yield
+    verifier_module.cache_clear()
 
 
 @pytest.mark.parametrize(
