@@ -214,7 +214,8 @@ def diversity_table(samples: pl.DataFrame, tokens: int = LENGTH, most: int = 32)
     grouped = ordered.group_by("prompt_id", maintain_order=True).agg(
         pl.col("response").head(most), pl.col("canonical_answer").head(most)
     )
-    return pl.DataFrame([_row(*row, tokens) for row in grouped.iter_rows()], schema=TABLE, orient="row")
+    rows = [_row(prompt, texts, answers, tokens) for prompt, texts, answers in grouped.iter_rows()]
+    return pl.DataFrame(rows, schema=TABLE, orient="row")
 
 
 def _row(prompt_id: str, texts: list[str], answers: list[str | None], tokens: int) -> tuple[str | float | None, ...]:
