@@ -19,8 +19,8 @@ SCORE_CLIP = 1e-7
 
 def logit(r: ArrayLike) -> Float[Array, "N"]:
     """ln(r / (1 - r)) of scores in [0, 1], clipped to [1e-7, 1 - 1e-7] first."""
-    r = np.clip(np.asarray(r, dtype=float), SCORE_CLIP, 1.0 - SCORE_CLIP)
-    return np.log(r) - np.log1p(-r)
+    clipped = np.clip(np.asarray(r, dtype=float), SCORE_CLIP, 1.0 - SCORE_CLIP)
+    return np.log(clipped) - np.log1p(-clipped)
 
 
 def softmax(w: ArrayLike, temperature: float = 1.0) -> Float[Array, "N"]:

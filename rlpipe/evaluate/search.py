@@ -99,7 +99,8 @@ def aggregate(scores: Sequence[float], how: str = "last") -> float:
     """One score of a sample from those of its steps; NaN without any."""
     if not scores:
         return float("nan")
-    return float({"last": lambda s: s[-1], "min": min, "prod": prod, "mean": np.mean}[how](list(scores)))
+    values = {"last": scores[-1], "min": min(scores), "prod": prod(scores), "mean": fsum(scores) / len(scores)}
+    return float(values[how])
 
 
 def vote(answers: Sequence[str | None], weights: Sequence[float]) -> int:
