@@ -170,3 +170,12 @@ def create(path: Path) -> Project:
     project = Project(path)
     project.git("init", "-q", "-b", "main")
     return project
+
+
+def clone(origin: Project, path: Path, *pull: str) -> Project:
+    """`git clone`, and `dvc pull` of what is named; `.` is everything."""
+    subprocess.run(["git", "clone", "-q", str(origin.path), str(path)], check=True)
+    project = Project(path)
+    if pull:
+        project.dvc("pull", *(target for target in pull if target != "."))
+    return project
