@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rlpipe.verifiers.code import CodeSpec, CodeTest, program_text, read_spec, s
 from rlpipe.verifiers.sandbox import Limits, run_program
 from tests.verifiers.processes import alive, timely
 
-LIMITS = Limits(seconds=1.0)
+LIMITS = Limits(seconds=30.0)  # none of these programs waits for it, however busy the machine
 SPEC = CodeSpec((CodeTest("3\n", "9\n"), CodeTest("-4\n", "16\n")), LIMITS)
 
 
@@ -69,7 +70,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_wrong(name: str, namespaces: bool) -> None:
-    spec = CodeSpec(SPEC.tests, Limits(seconds=1.0, namespaces=namespaces))
+    spec = CodeSpec(SPEC.tests, replace(LIMITS, namespaces=namespaces))
     verdict = verify_program(fenced(WRONG[name]), spec)
     assert (verdict.status, verdict.score) == ("wrong", 0.0)
     assert alive("sandbox_harness") == []
@@ -107,7 +108,7 @@ def test_files_of_ours_are_out_of_reach_and_leave_no_trace(tmp_path: Path, monke
     nested = "import os\nfor _ in range(1100):\n    os.mkdir('d'); os.chdir('d')\nos.chmod('.', 0)"
     for program in (overwrite, nested):
         for namespaces in (True, False):
-            run = run_program(program, b"", Limits(seconds=5, namespaces=namespaces))
+            run = run_program(program, b"", Limits(seconds=30, namespaces=namespaces))
             assert run.ending == "finished"
     if os.getuid() == 0:  # the program runs as somebody else
         assert result.read_text() == "0"
@@ -131,7 +132,7 @@ def test_no_tests_are_an_error() -> None:
 
 
 def test_from_threads() -> None:
-    answer = json.dumps({"inputs": ["3\n"], "outputs": ["9\n"], "seconds": 5})
+    answer = json.dumps({"inputs": ["3\n"], "outputs": ["9\n"], "seconds": 30})
     prompt = Prompt("p", (), answer, "code/square")
     verdicts: list[str] = []
     threads = [
