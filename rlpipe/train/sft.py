@@ -141,13 +141,12 @@ def make_optimizers(model: nn.Module, settings: SftSettings) -> list[torch.optim
     inner = [p for n, p in model.named_parameters() if p.dim() == 2 and ".layers." in n]
     muon_takes = {id(p) for p in inner} if settings.optimizer == "muon" else set()
     rest = [p for p in model.parameters() if id(p) not in muon_takes]
-    adamw = {"betas": (0.9, 0.98), "weight_decay": settings.weight_decay}
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=settings.learning_rate, **adamw)]
-    optimizers[0].param_groups[0]["peak"] = settings.learning_rate
+    decay = settings.weight_decay
+    adamw = torch.optim.AdamW(rest, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=decay)
+    adamw.param_groups[0]["peak"] = settings.learning_rate
+    optimizers: list[torch.optim.Optimizer] = [adamw]
     if muon_takes:
-        muon = torch.optim.Muon(
-            inner, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=settings.weight_decay
-        )
+        muon = torch.optim.Muon(inner, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=decay)
         muon.param_groups[0]["peak"] = settings.muon_learning_rate
         optimizers.append(muon)
     return optimizers

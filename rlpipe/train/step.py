@@ -68,7 +68,7 @@ def train_step(
             for micro in micro_batches(carrying(mini, recipe), settings.micro_batch_tokens):
                 signals = trainer.policy(micro.tokens, micro.response_mask, recipe.signals)
                 loss, parts = total_loss(signals, micro, recipe, step)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 metrics.of_losses(parts, micro)
                 if number == 0:
                     metrics.of_gap(signals, micro)
