@@ -90,7 +90,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Html:
-    """Markup of its own, with the JSON its script reads; `numbers` are exported by name."""
+    """Markup of its own, with the JSON its script reads."""
 
     html: str
     payload: Mapping[str, Any] = field(default_factory=dict)

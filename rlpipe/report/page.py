@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -44,6 +45,7 @@ def render(title: str, head: Section, sections: Sequence[Section], colours: Colo
     )
 
 
+@cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script without imports."""
     import vl_convert

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from altair.utils.schemapi import debug_mode
+
 from rlpipe.report import export
 from rlpipe.report.blocks import Section
 from rlpipe.report.data import Data
@@ -46,17 +48,18 @@ def write_report(
 def build(data: Data) -> list[Section]:
     """The sections in reading order; the first stands under the title."""
     measured = Measured(data)
-    return [
-        overview.build(data),
-        comparison.build(data, measured),
-        curves.build(data),
-        pass_at_k.build(data, measured),
-        entropy_law.build(data),
-        levels.build(data, measured),
-        contamination.build(data),
-        support.build(data, measured),
-        diversity.build(data, measured),
-        search.build(data, measured),
-        rollouts.build(data),
-        provenance.build(data),
-    ]
+    with debug_mode(False):  # charts are validated by a test; doing so each time takes longer than making them
+        return [
+            overview.build(data),
+            comparison.build(data, measured),
+            curves.build(data),
+            pass_at_k.build(data, measured),
+            entropy_law.build(data),
+            levels.build(data, measured),
+            contamination.build(data),
+            support.build(data, measured),
+            diversity.build(data, measured),
+            search.build(data, measured),
+            rollouts.build(data),
+            provenance.build(data),
+        ]

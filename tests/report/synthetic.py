@@ -33,16 +33,16 @@ METHODS = {"grpo": ["grpo"], "grpo_low_lr": ["grpo"], "clip_cov": ["grpo", {"cli
 class Size:
     """How much to make; the default is small enough for a test."""
 
-    problems: int = 6  # per level
+    problems: int = 5  # per level
     samples: int = 16
-    steps: int = 40
+    steps: int = 30
     runs: tuple[str, ...] = ("grpo", "grpo_low_lr", "clip_cov")
     seeds: tuple[int, ...] = (0, 1)
-    probes: int = 24  # members, and as many non-members
+    probes: int = 12  # members, and as many non-members
     contamination: bool = True
     seed: int = 0
     params: dict[str, Any] = field(default_factory=dict)
-    statistics: dict[str, Any] = field(default_factory=lambda: {"bootstrap_draws": 500, "flip_draws": 2000})
+    statistics: dict[str, Any] = field(default_factory=lambda: {"bootstrap_draws": 300, "flip_draws": 1000})
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def params(size: Size) -> dict[str, Any]:
         "train": train,
         "runs": runs,
         "report": report,
-        "evaluate": {"samples": size.samples, "temperature": 1.0},
+        "evaluate": size.statistics | {"samples": size.samples},
     } | size.params
 
 

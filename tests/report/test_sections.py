@@ -44,8 +44,8 @@ def test_the_overview_states_facts_of_the_artifacts(made: Made) -> None:
     assert "countdown (c2, c3) and expression (e2, e3)" in said
     assert "in 30 updates" in said
     assert "3 runs" in said
-    assert "with 2 seeds each, for 40 steps of 3 prompts \u00d7 4 rollouts" in said
-    assert "16 rollouts at temperature 1 for each of 24 prompts that neither stage trained on" in said
+    assert "with 2 seeds each, for 30 steps of 3 prompts \u00d7 4 rollouts" in said
+    assert "16 rollouts at temperature 1 for each of 20 prompts that neither stage trained on" in said
     assert "Two seeds per run are a demonstration, not evidence" in said
 
 
@@ -80,7 +80,9 @@ def test_levels_are_means_over_seeds_and_prompts(measured: Measured, data: Data)
 def test_differences_are_those_of_the_evaluation(measured: Measured) -> None:
     a, b, s = measured.values("grpo", "pass@1"), measured.values("clip_cov", "pass@1"), measured.settings
     found = paired(a, b, s.interval, s.confidence, s.bootstrap_draws, s.flip_draws, s.seed, True)[0]
-    assert measured.difference("clip_cov", "grpo", "pass@1") == found
+    same = measured.difference("clip_cov", "grpo", "pass@1")
+    assert (same.p, same.test, same.num_problems) == (found.p, found.test, 20)
+    assert (same.value, same.low, same.high) == pytest.approx((found.value, found.low, found.high), abs=1e-9)
 
 
 def test_p_values_are_adjusted_in_two_families(measured: Measured) -> None:
@@ -111,7 +113,7 @@ def test_a_clear_winner_is_marked_and_a_tie_is_not(tmp_path: Path) -> None:
 
 
 def pair_of_runs(root: Path, lifted: bool) -> dict[str, Path]:
-    """Two runs evaluated on 24 prompts: equal rollouts, or all of the second run's correct."""
+    """Two runs evaluated on 20 prompts: equal rollouts, or all of the second run's correct."""
     size, inputs = synthetic.Size(), {}
     for run in ("a", "b"):
         out = inputs[f"evaluate/{run}/seed-0"] = root / run
@@ -135,8 +137,8 @@ def test_verdicts_follow_the_intervals(measured: Measured) -> None:
         sentence = verdicts.sentence(measured, "clip_cov", "grpo")
         label = measure.label.lower() if measure.name == verdicts.ENTROPY else measure.label
         settled, _, rest = sentence.partition("not distinguishable")
-        assert (label in settled) == (decided(found) != 0)
-        assert (label in rest) == (decided(found) == 0)
+        assert (f"{label} (" in settled) == (decided(found) != 0)
+        assert (f"{label} (" in rest) == (decided(found) == 0)
 
 
 def test_cost_is_in_the_table_of_runs(made: Made) -> None:
@@ -167,7 +169,7 @@ def test_random_rewards_that_teach_are_flagged(inputs: dict[str, Path]) -> None:
 def test_curves_are_centred_means_that_skip_what_is_not_there() -> None:
     values = {"reward": [0.0, 1.0, None, 3.0], "token_entropy": [1.0] * 4}
     frame = pl.DataFrame({"seed": [0] * 4, "step": range(4), **values})
-    other = frame.with_columns(pl.lit(1).alias("seed"), pl.lit(5.0).alias("reward"))
+    other = frame.with_columns(pl.lit(1, pl.Int64).alias("seed"), pl.lit(5.0).alias("reward"))
     rows = curves.curves({"a": pl.concat([frame, other])}, 3)
     first = rows.filter(pl.col("seed") == 0)["reward"].to_list()
     assert first == [0.5, 0.5, 2.0, 3.0]

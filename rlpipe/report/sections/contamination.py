@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.report.blocks import Block, Cell, Column, Heading, Prose, Section, Table, absent
 from rlpipe.report.data import Data
-from rlpipe.report.markup import NONE, escape, number, run_name
+from rlpipe.report.markup import NONE, escape, listing, number, run_name
 from rlpipe.report.sections import probes
 from rlpipe.report.sections.probes import Seed
 
@@ -42,25 +42,40 @@ def _records(data: Data, seed: Seed) -> pl.DataFrame:
 
 
 def verdicts(records: pl.DataFrame) -> list[Block]:
-    """A row per benchmark and seed; seeds that agree in decision and reasons share a row."""
+    """A row per benchmark and decision: reasons that all its seeds give, and folded those of each seed."""
     rows = records.filter(pl.col("record_type") == "verdict")
     if not len(rows):
         return []
-    same = rows.group_by("eval_set", "decision", "reason", maintain_order=True).agg(
-        pl.struct("run", "seed").alias("who")
-    )
-    same = same.sort("eval_set", maintain_order=True)
     body = []
-    for row in same.iter_rows(named=True):
-        who = ", ".join(f"{w['run']} seed {w['seed']}" for w in row["who"])
-        reasons = "<br>".join(escape(reason) for reason in (row["reason"] or "").split("\n"))
-        decision = Cell(escape(row["decision"]), tone=TONES.get(row["decision"], ""))
-        body.append([Cell(escape(row["eval_set"] or "all")), decision, Cell(escape(who)), Cell(reasons, tone="dim")])
+    for (benchmark, decision), part in rows.group_by("eval_set", "decision", maintain_order=True):
+        reasons = {f"{r['run']} seed {r['seed']}": (r["reason"] or "").split("\n") for r in part.iter_rows(named=True)}
+        cells = [Cell(escape(benchmark or "all")), Cell(escape(decision), tone=TONES.get(str(decision), ""))]
+        body.append([*cells, Cell(escape(_named(part))), Cell(_reasons(reasons), tone="dim")])
+    body.sort(key=lambda cells: cells[0].text)
     columns = [
         Column(name, number=False, wide=name == "Reasons") for name in ("Benchmark", "Verdict", "Under", "Reasons")
     ]
     caption = "The verdict on each benchmark, and why; <em>unknown</em> means the check could not have seen it."
     return [Table("verdicts", columns, body, caption, rows.select("run", "seed", "eval_set", "decision", "reason"))]
+
+
+def _named(part: pl.DataFrame) -> str:
+    """`grpo 0 and 1, clip_cov 0`."""
+    runs = part.group_by("run", maintain_order=True).agg(pl.col("seed").sort().cast(pl.String))
+    return ", ".join(f"{run} {listing(seeds)}" for run, seeds in runs.iter_rows())
+
+
+def _reasons(by_seed: Mapping[str, Sequence[str]]) -> str:
+    """What all seeds give as a reason; under it, folded, what only some do."""
+    every = list(by_seed.values())
+    common = [reason for reason in every[0] if all(reason in reasons for reasons in every)]
+    own = {who: [r for r in reasons if r not in common] for who, reasons in by_seed.items()}
+    lines = [escape(reason) for reason in common]
+    if len(by_seed) == 1:
+        return "<br>".join([*map(escape, own.popitem()[1]), *lines])
+    listed = "<br>".join(f"{escape(who)}: {escape('; '.join(reasons))}" for who, reasons in own.items() if reasons)
+    folded = [f"<details><summary>By seed</summary>{listed}</details>"] if listed else []
+    return "<br>".join(lines) + "".join(folded)
 
 
 def overlap(records: pl.DataFrame) -> list[Block]:

@@ -103,14 +103,15 @@ def chart(
     chosen = alt.FieldOneOfPredicate(field="run", oneOf=list(policies))
     base = alt.Chart(alt.NamedData("pass-at-k")).transform_filter(chosen)
     x = powers_axis(ks, "k")
-    y = alt.Y("value:Q", scale=alt.Scale(domain=list(span)), axis=alt.Axis(title=None, format="~g"))
+    scale, axis = alt.Scale(domain=list(span)), alt.Axis(title=None, format="~g")
+    y = alt.Y("value:Q", scale=scale, axis=axis)
     tooltip = [alt.Tooltip("run:N"), alt.Tooltip("k:Q"), alt.Tooltip("value:Q", title="pass@k", format=".3f")]
     tooltip += [alt.Tooltip("ci_lo:Q", title="from", format=".3f"), alt.Tooltip("ci_hi:Q", title="to", format=".3f")]
     layers: list[Any] = []
     if bands:
         layers.append(
             base.mark_area(opacity=0.16, interpolate="monotone").encode(
-                x, alt.Y("ci_lo:Q", axis=alt.Axis(title=None)), alt.Y2("ci_hi:Q"), colours.color()
+                x, alt.Y("ci_lo:Q", scale=scale, axis=axis), alt.Y2("ci_hi:Q"), colours.color()
             )
         )
     line = base.mark_line(strokeWidth=2, interpolate="monotone")

@@ -18,13 +18,14 @@ from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.markup import NONE, count, escape, number, run_name
 
 ALSO_SHOWN = ("greedy_entropy", "accuracy")
+LINES = 12  # more seeds than this would hide each other: the first of each run is drawn then
 Seed = tuple[str, int, str]  # run, seed, artifact
 
 
 def blocks(data: Data, found: Sequence[Seed]) -> list[Block]:
     """How to read them, ROC curves, AUC of every detector, and tables; empty where nothing was probed."""
     areas = pl.concat([auc_rows(data, seed) for seed in found])
-    curves = _curves(data, found)
+    curves = _curves(data, drawn(found))
     made: list[Block] = []
     if len(areas) or len(curves):
         made += [Heading("Probes"), Prose(_how_to_read(data, areas, found), "reading")]
@@ -33,6 +34,16 @@ def blocks(data: Data, found: Sequence[Seed]) -> list[Block]:
     if len(areas):
         made += [area_figure(data, areas), *area_tables(data, areas)]
     return made
+
+
+def drawn(found: Sequence[Seed]) -> list[Seed]:
+    """The seeds whose ROC curves are drawn."""
+    if len(found) <= LINES:
+        return list(found)
+    first: dict[str, Seed] = {}
+    for seed in found:
+        first.setdefault(seed[0], seed)
+    return list(first.values())
 
 
 def primary(data: Data) -> str:
@@ -47,6 +58,8 @@ def _curves(data: Data, found: Sequence[Seed]) -> pl.DataFrame:
         probes = data.table(name, "probes.parquet", artifacts.PROBES)
         if not len(probes):
             continue
+        if "cdd" not in shown:  # the only detector that reads token ids, and the slowest
+            probes = probes.with_columns(pl.lit(None, pl.List(pl.Int32)).alias("response_ids"))
         table = ScoreTable.of(score_probes(probes))
         points = pl.DataFrame(roc_rows(table, sorted(probes["model_id"].unique())))
         if not len(points):
@@ -72,9 +85,9 @@ def roc_figure(data: Data, curves: pl.DataFrame) -> Figure:
         "roc",
         [roc_chart(name, data.colours) for name in methods],
         {"roc": curves},
-        "ROC curves of three scores for telling trained prompts from never-trained ones, a line per seed; dashed is "
-        "the warm-up asked about the same prompts, which has trained on neither. On the diagonal a score knows "
-        "nothing.",
+        "ROC curves of three scores for telling trained prompts from never-trained ones, a line per seed (of many "
+        "seeds, the first of each run); dashed is the warm-up asked about the same prompts, which has trained on "
+        "neither. On the diagonal a score knows nothing.",
         "ROC curves, true positives over false positives, with the diagonal of chance",
         [
             f"{DETECTORS[name].title}{' <small>named in advance</small>' if name == order[0] else ''}"
@@ -128,14 +141,11 @@ def _how_to_read(data: Data, areas: pl.DataFrame, found: Sequence[Seed]) -> str:
     sizes = areas["prompts"].drop_nulls()
     among = f" over {count(int(sizes.max()), 'prompt')}" if len(sizes) else ""  # type: ignore[arg-type]
     return (
-        f"Each detector scores how familiar a prompt looks to the policy; its AUC{among} is the chance that a "
-        "trained prompt "
-        "scores above a never-trained one. <strong>0.5 is chance, and for a policy that met each prompt "
-        "{_met(data, found)} "
-        f"chance is an expected answer</strong>. {escape(named)} was named in advance and decides; the others are "
-        "looked at too, so some will leave 0.5 by luck. The warm-up has trained on neither kind: where it is not at "
-        "0.5, the "
-        "prompts differ by more than training, and only the difference counts."
+        f"Each detector scores how familiar a prompt looks to the policy; its AUC{among} is the chance that a trained "
+        "prompt scores above a never-trained one. <strong>0.5 is chance, and for a policy that met each prompt "
+        f"{_met(data, found)} chance is an expected answer</strong>. {escape(named)} was named in advance and decides; "
+        "the others are looked at too, so some will leave 0.5 by luck. The warm-up has trained on neither kind: where "
+        "it is not at 0.5, the prompts differ by more than training, and only the difference counts."
     )
 
 

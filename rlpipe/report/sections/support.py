@@ -101,7 +101,7 @@ def chart(subset: str, order: list[str], total: int) -> dict[str, Any]:
             "prompts:Q",
             stack="zero",
             scale=alt.Scale(domain=[0, total], nice=False),
-            axis=alt.Axis(title="prompts", grid=False),
+            axis=alt.Axis(title="prompts", grid=False, tickCount=5),
         ),
         alt.Y("row:N", sort=order, axis=alt.Axis(title=None, domain=False, ticks=False, labelLimit=150, grid=False)),
         alt.Color(

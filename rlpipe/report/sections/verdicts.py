@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rlpipe.report.data import WARM_UP
-from rlpipe.report.markup import escape, interval, listing, number, run_name
+from rlpipe.report.markup import escape, interval, listing, number, p_value, run_name
 from rlpipe.report.measures import Measure, Measured, decided
 
 DIGITS = 2
@@ -34,10 +34,15 @@ def compared_with(measured: Measured, run: str) -> list[str]:
 
 
 def sentence(measured: Measured, run: str, reference: str) -> str:
-    """Every headline measure whose interval excludes zero with its difference; the rest as not distinguishable."""
+    """Every headline measure whose interval excludes zero with its difference; the rest as not distinguishable.
+
+    Where correction for all comparisons takes the significance away again, the adjusted p-value is said.
+    """
     up, down, neither = sorted_by_sign(measured, run, reference)
     role = ", the control," if reference == measured.data.control else ""
     name = "the warm-up" if reference == WARM_UP else f"{escape(reference)}{role}"
+
+    adjusted = measured.adjusted()
 
     def words(measure: Measure) -> str:
         found = measured.difference(run, reference, measure.name)
@@ -45,7 +50,9 @@ def sentence(measured: Measured, run: str, reference: str) -> str:
         digits = _digits([bound for bound in (found.low, found.high) if bound is not None])
         if measure in neither:
             return f"{label} ({interval(found.low, found.high, digits, sign=True) or 'no interval'})"
-        return f"{label} ({number(found.value, digits, sign=True)})"
+        p = adjusted.get((run, reference, measure.name), 0.0)
+        doubt = f", but adjusted p = {p_value(p)}" if p >= 1 - measured.settings.confidence else ""
+        return f"{label} ({number(found.value, digits, sign=True)}{doubt})"
 
     clauses = [f"keeps {'more' if m in up else 'less'} {words(m)}" for m in (*up, *down) if m.name == ENTROPY]
     gains, pays = ([words(m) for m in side if m.name != ENTROPY] for side in (up, down))
