@@ -275,7 +275,9 @@ def stream(
     Raises: ArtifactError as `check`.
     """
     check(path, schema)
-    for part in pq.ParquetFile(path).iter_batches(batch_size=rows, columns=list(columns) if columns else None):
+    for part in pq.ParquetFile(path, pre_buffer=False).iter_batches(
+        batch_size=rows, columns=list(columns) if columns else None
+    ):
         yield pl.DataFrame(pl.from_arrow(part))
 
 

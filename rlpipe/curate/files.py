@@ -60,7 +60,7 @@ def records(path: Path | str) -> Iterator[tuple[Place, Record]]:
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)
         number = 1
         for batch in file.iter_batches(batch_size=2048):
             yield from enumerate(batch.to_pylist(), start=number)

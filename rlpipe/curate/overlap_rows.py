@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rlpipe.curate.overlap import Pair, Scan, Span
 
 GRAVITY = ("drop", "review", "template")
-ROWS = 10_000
+ROWS = 2_000
 
 
 def write_rows(out: Path, scan: Scan, pairs: Iterable[Pair]) -> None:
@@ -36,7 +36,7 @@ def write_rows(out: Path, scan: Scan, pairs: Iterable[Pair]) -> None:
                 writer.write(rows)
         counts = pl.Series([scan.train_count(*key) for key in spans], dtype=pl.Int32)
         with TableWriter(out, CONTAMINATION) as writer:
-            for part in pq.ParquetFile(waiting).iter_batches(batch_size=ROWS):
+            for part in pq.ParquetFile(waiting, pre_buffer=False).iter_batches(batch_size=ROWS):
                 frame = pl.DataFrame(pl.from_arrow(part))
                 writer.write(frame.with_columns(counts.gather(frame["train_count"]).alias("train_count")))
             writer.write([{k: v for k, v in row.items() if k != "info"} for row in summary_rows(scan)])

@@ -66,7 +66,7 @@ def _parquet(path: Path, rows: int) -> Iterator[pl.DataFrame]:
     if not path.is_file():
         raise RowError(f"{path}: no such file")
     try:
-        parquet = pq.ParquetFile(path)
+        parquet = pq.ParquetFile(path, pre_buffer=False)  # else the whole file is read ahead
         schema = parquet.schema_arrow
         column = _prompt_column(path, {name: schema.field(name).type for name in schema.names})
         _check_messages(path, column, schema.field(column).type)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
@@ -249,3 +252,17 @@ def test_candidates_hold_all_that_minhash_would_find() -> None:
                 confirmed += 1
                 assert (row, j) in candidates
     assert confirmed > 20
+
+
+def test_a_file_is_not_held_in_memory(tmp_path: Path) -> None:
+    """Row groups of 2 MB that do not compress; reading one batch leaves the other eleven on disk."""
+    rng = random.Random(0)
+    path = tmp_path / "big.parquet"
+    schema = pa.schema([("question", pa.string())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for _ in range(12):
+            rows = [rng.randbytes(1000).hex() for _ in range(1000)]
+            writer.write_table(pa.table({"question": rows}, schema=schema))
+    before = pa.total_allocated_bytes()
+    largest = max(pa.total_allocated_bytes() - before for _ in batches(TextFile(path), rows=1000))
+    assert largest < 10 * 2**20
