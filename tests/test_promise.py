@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow_toy import Project, jobs
+from tests.workflow_toy import Project, clone, jobs
 
 pytest_plugins = "tests.workflow_toy.fixtures"
 

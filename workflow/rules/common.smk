@@ -2,6 +2,7 @@
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import report as attach
@@ -11,7 +12,7 @@ HOME = Path(workflow.basedir)
 # Keys cover the code beside the Snakefile, so that code and no other has to run, here and in the jobs.
 sys.path.insert(0, str(HOME))
 shell.prefix(
-    f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={HOME} PYTHONHASHSEED=0; "
+    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH PYTHONPATH={quote(str(HOME))} PYTHONHASHSEED=0; "
 )
 
 import rlpipe.config
@@ -32,6 +33,11 @@ try:
     settings = rlpipe.config.load(config, PARAMS_FILE, HOME)
 except rlpipe.config.ConfigError as error:
     raise WorkflowError(str(error))
+
+
+pathvars:
+    results=settings.results,
+    logs=settings.logs,
 
 
 def wanted(pattern):
