@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from rlpipe.artifacts import ArtifactError
 from rlpipe.contamination.detectors import MEMBER, NONMEMBER
 from rlpipe.contamination.examine import Plan, examine, verdicts, write
@@ -21,7 +19,7 @@ from rlpipe.contamination.frozen import frozen_set
 from rlpipe.contamination.overlap import write_overlap
 from rlpipe.contamination.probe import Probed, Subject
 from rlpipe.contamination.settings import ContaminationSettings
-from rlpipe.contamination.tables import show, verdict_table
+from rlpipe.contamination.tables import show, verdict_table, wide_console
 from rlpipe.contamination.verdict import Evidence, Verdict, verdict
 from rlpipe.curate.importing import import_prompts
 from rlpipe.curate.texts import TextFile
@@ -100,7 +98,7 @@ def contamination_overlap(
             None,
             lambda found: [verdict(Evidence(name, c), settings) for name, c in sorted(found.items())],
         )
-    Console().print(verdict_table(decided))
+    wide_console().print(verdict_table(decided))
     return decided
 
 
@@ -143,7 +141,7 @@ def _say_differences(members: Sequence[Prompt], nonmembers: Sequence[Prompt]) ->
     shares = [{key: n / sum(mix.values()) for key, n in mix.items()} for mix in mixes]
     apart = sum(abs(shares[0].get(k, 0) - shares[1].get(k, 0)) for k in set(shares[0]) | set(shares[1])) / 2
     if apart > 0.1:
-        Console().print(
+        wide_console().print(
             f"Caution: {apart:.0%} of the prompts would have to change source or level for the two files to match; an AUC "
             f"off 0.5 may show that difference. Compare with a control model.",
             style="yellow",

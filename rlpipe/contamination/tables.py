@@ -14,6 +14,7 @@ from rlpipe.contamination.detectors import DETECTORS
 from rlpipe.contamination.verdict import Verdict
 
 COLOURS = {"clean": "green", "review": "yellow", "contaminated": "red", "unknown": "dim"}
+LOG_WIDTH = 140
 CAVEATS = (
     "Directions were fixed before labels were seen. No threshold is calibrated: a cut at 5 % false alarms needs a set "
     "known to be clean. Greedy decoding is not reproducible to the bit on every device. An AUC on fewer than 50 prompts "
@@ -23,7 +24,7 @@ CAVEATS = (
 
 def show(metrics: Sequence[Mapping[str, Any]], verdicts: Sequence[Verdict], console: Console | None = None) -> None:
     """Print both tables and the caveats."""
-    console = console or Console()
+    console = console or wide_console()
     for split, title in (("train", "Members against non-members"), ("test", "Benchmark against never-trained prompts")):
         table = detector_table(metrics, split, title)
         if table.row_count:
@@ -31,6 +32,12 @@ def show(metrics: Sequence[Mapping[str, Any]], verdicts: Sequence[Verdict], cons
     if verdicts:
         console.print(verdict_table(verdicts))
     console.print(CAVEATS, style="dim")
+
+
+def wide_console() -> Console:
+    """The terminal as it is; a log as wide as the tables need."""
+    console = Console()
+    return console if console.is_terminal else Console(width=LOG_WIDTH)
 
 
 def detector_table(metrics: Sequence[Mapping[str, Any]], split: str, title: str) -> Table:
