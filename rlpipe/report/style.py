@@ -40,9 +40,9 @@ ul.verdicts li{padding:.15rem 0 .15rem .9rem;border-left:3px solid var(--c,var(-
 .run{white-space:nowrap;font-weight:550}
 .run::before{content:"";display:inline-block;width:.62em;height:.62em;border-radius:50%;background:var(--c);margin-right:.4em}
 code,.mono{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace;font-size:.88em}
-dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.4rem,1fr));gap:1px;background:var(--rule);
+dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.4rem,1fr));
 border:1px solid var(--rule);border-radius:8px;overflow:hidden;margin:1.75rem 0 .5rem;max-width:none}
-dl.facts div{background:var(--paper);padding:.7rem .9rem}
+dl.facts div{padding:.7rem .9rem;margin:0 -1px -1px 0;border:solid var(--rule);border-width:0 1px 1px 0}
 dl.facts dt{font-size:.78rem;color:var(--soft)}
 dl.facts dd{margin:.1rem 0 0;font-weight:600;font-size:1.05rem;font-variant-numeric:tabular-nums;line-height:1.3}
 dl.facts dd small{font-weight:400;color:var(--soft);font-size:.78rem}
@@ -128,13 +128,17 @@ section{padding-top:2rem}
 @media print{
 body{font-size:10.5pt}
 .layout{display:block;max-width:none;padding:0}
-nav.contents,.legend button:not([aria-pressed=true]) .none,.skip,.controls{display:none}
+nav.contents,.skip,.controls,.numbers,.token-line{display:none}
 section{break-before:auto;padding-top:1.2rem;margin-top:1.2rem}
 figure,.panel,tr,dl.facts div{break-inside:avoid}
 h2,h3{break-after:avoid}
 .scroll{overflow:visible}
 a{color:inherit;text-decoration:none}
-.scroll table{font-size:8pt}
+.scroll table{font-size:6.8pt;min-width:0}
+.scroll th,.scroll small{font-size:6pt!important}
+.scroll tbody th{font-size:6.8pt!important}
+th,td{padding:.25rem .3rem;position:static}
+td.n{white-space:normal}
 }
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 """

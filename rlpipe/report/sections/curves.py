@@ -23,7 +23,7 @@ METRICS = {
     "truncation_rate": ("Truncation", "responses cut off", "~%"),
     "clip_fraction": ("Clip fraction", "tokens with clipped ratio", "~%"),
     "grad_norm": ("Gradient norm", "before it is scaled down", "~g"),
-    "logprob_gap_p999": ("Sampler and trainer apart", "p99.9 of |difference| in logprob, nats", ".0e"),
+    "logprob_gap_p999": ("Sampler and trainer apart", "p99.9 of |difference| in logprob, nats", ".1~e"),
 }
 POINTS_PER_CHART = 6000
 

@@ -69,7 +69,9 @@ def figure(measured: Measured, colours: Colours, curves: pl.DataFrame, crossings
     panels = ["All policies"]
     if WARM_UP in measured.policies:
         for run in measured.runs:
-            charts.append(chart(measured.ks, colours, [WARM_UP, run], span, bands=True))
+            met = crossings.filter(pl.col("run") == run)["k"].to_list()
+            side = "right" if met and met[0] > measured.n / 2 else "center"
+            charts.append(chart(measured.ks, colours, [WARM_UP, run], span, bands=True, side=side))
             panels.append(f"{run} <small>and the warm-up, with intervals</small>")
     data = {"pass-at-k": curves}
     if WARM_UP in measured.policies:
@@ -97,9 +99,14 @@ def limits(curves: pl.DataFrame) -> list[float]:
 
 
 def chart(
-    ks: Sequence[int], colours: Colours, policies: Sequence[str], span: Sequence[float], bands: bool
+    ks: Sequence[int],
+    colours: Colours,
+    policies: Sequence[str],
+    span: Sequence[float],
+    bands: bool,
+    side: str = "center",
 ) -> dict[str, Any]:
-    """pass@k of these policies."""
+    """pass@k of these policies; `side` is how the label of a ring is aligned, so that it stays inside."""
     chosen = alt.FieldOneOfPredicate(field="run", oneOf=list(policies))
     base = alt.Chart(alt.NamedData("pass-at-k")).transform_filter(chosen)
     x = powers_axis(ks, "k")
@@ -122,18 +129,21 @@ def chart(
         )
     )
     if WARM_UP in policies:
-        layers += rings(chosen, x, y, colours, labelled=bands)
+        layers += rings(chosen, x, y, colours, side if bands else "")
     return specification(alt.layer(*layers).add_params(highlight()), 230)
 
 
-def rings(chosen: Any, x: alt.X, y: alt.Y, colours: Colours, labelled: bool) -> list[Any]:
-    """The crossovers, with their k where one run is shown."""
+def rings(chosen: Any, x: alt.X, y: alt.Y, colours: Colours, side: str) -> list[Any]:
+    """The crossovers with their k, aligned to `side`; without it where there are many."""
     base = alt.Chart(alt.NamedData("pass-at-k-crossovers")).transform_filter(chosen)
     ring = base.mark_point(size=130, strokeWidth=2, opacity=1, filled=False).encode(
         x, y, colours.color(), tooltip=[alt.Tooltip("run:N"), alt.Tooltip("k:Q", title="k*")], opacity=opacity()
     )
-    text = base.mark_text(align="left", dx=9, dy=12, color="var(--ink)").encode(x, y, text="text:N", opacity=opacity())
-    return [ring, text] if labelled else [ring]
+    if not side:
+        return [ring]
+    # Below the ring: pass@k rises, so no curve runs there.
+    text = base.mark_text(align=side, dy=26, color="var(--ink)").encode(x, y, text="text:N", opacity=opacity())
+    return [ring, text]
 
 
 def table(data: Data, measured: Measured) -> Table:
