@@ -11,6 +11,7 @@ import re
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ PACKAGES = (
     "dvc",
 )
 
+NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars", "pyarrow")  # results may hang on these
+
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
     """Installed version by package; None where it is not installed."""
@@ -47,6 +50,12 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
         except PackageNotFoundError:
             found[package] = None
     return found
+
+
+def drift(environment: Mapping[str, Any]) -> list[str]:
+    """Packages whose version differs from that in an `environment.json`: `torch 2.12 -> 2.13`."""
+    then, now = environment.get("versions", {}), versions()
+    return [f"{name} {then[name]} -> {now[name]}" for name in NUMERIC if then.get(name) and then[name] != now[name]]
 
 
 def machine() -> dict[str, Any]:

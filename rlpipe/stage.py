@@ -68,6 +68,7 @@ def make(artifact: Path, devices: int = 0, force: bool = False) -> str:
             return "the artifact stands: its inputs came out the same; receipt renewed"
         if not _adopt(spec, action):
             _check_inputs(spec, stored)
+            _note_versions(spec)
             _run(spec, action, code, devices)
     if spec.forced:
         replace(spec, forced=False).write()
@@ -110,6 +111,15 @@ def _check_inputs(spec: Spec, stored: Mapping[str, Mapping[str, Any]]) -> None:
             raise ProvenanceError(f"{file} is not here: `dvc pull {beside(file, '.dvc')}`, then start again")
         if provenance.md5(file) != planned:
             raise ProvenanceError(f"{file} changed since this run was planned: start snakemake again")
+
+
+def _note_versions(spec: Spec) -> None:
+    """Versions are in no key, or a clone elsewhere would never be up to date; a difference is worth a line in the log."""
+    from rlpipe.machine import drift
+
+    for name in spec.inputs:
+        if changed := drift(provenance.read_json(Path(spec.root, name, "environment.json")) or {}):
+            print(f"note: {spec.root}/{name} was made with other versions: {', '.join(changed)}")
 
 
 def _adopt(spec: Spec, action: str) -> bool:

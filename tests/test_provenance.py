@@ -15,6 +15,7 @@ import pytest
 
 from rlpipe import provenance, work
 from rlpipe.code_hash import Code, tree_hash
+from rlpipe.machine import drift, versions
 from rlpipe.plan import Plan, set_flag, used
 from rlpipe.provenance import Spec, damage, digest, measure, pointer_key, pointer_md5, state, write_receipt
 from rlpipe.record import write_key
@@ -384,6 +385,12 @@ def test_a_stage_sees_what_is_declared_and_its_notes_are_kept() -> None:
     assert not Path(".rlpipe/work", made.path).exists()
     assert "stands" in make().stdout
     assert "complete" in make("--force").stdout
+
+
+def test_versions_that_differ_are_named() -> None:
+    now = versions()
+    assert drift({"versions": now}) == drift({}) == []
+    assert drift({"versions": {**now, "numpy": "1.0", "altair": "1.0"}}) == [f"numpy 1.0 -> {now['numpy']}"]
 
 
 def test_a_stage_that_leaves_nothing_behind_is_an_error() -> None:
