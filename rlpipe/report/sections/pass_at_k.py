@@ -133,8 +133,8 @@ def chart(
     return specification(alt.layer(*layers).add_params(highlight()), 230)
 
 
-def rings(chosen: Any, x: alt.X, y: alt.Y, colours: Colours, side: str) -> list[Any]:
-    """The crossovers with their k, aligned to `side`; without it where there are many."""
+def rings(chosen: Any, x: alt.X, y: alt.Y, colours: Colours, side: Any) -> list[Any]:
+    """The crossovers with their k, aligned to `side` (left, right); without it, an empty text, where there are many."""
     base = alt.Chart(alt.NamedData("pass-at-k-crossovers")).transform_filter(chosen)
     ring = base.mark_point(size=130, strokeWidth=2, opacity=1, filled=False).encode(
         x, y, colours.color(), tooltip=[alt.Tooltip("run:N"), alt.Tooltip("k:Q", title="k*")], opacity=opacity()
