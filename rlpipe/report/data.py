@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from rlpipe import artifacts
+from rlpipe.evaluate.diversity import diversity_table
 from rlpipe.evaluate.problems import problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.report.charts import Colours
@@ -112,8 +113,13 @@ class Data:
         key = (name, "problems")
         if key not in self._tables:
             path = self.path(name, "samples.parquet")
-            self._tables[key] = problem_table(read_samples(path), seed=self.statistics.seed) if path else pl.DataFrame()
+            self._tables[key] = self._problems(path) if path else pl.DataFrame()
         return self._tables[key]
+
+    def _problems(self, path: Path) -> pl.DataFrame:
+        table = problem_table(read_samples(path), seed=self.statistics.seed)
+        texts = artifacts.read(path, artifacts.ROLLOUTS, ["prompt_id", "sample_index", "response", "canonical_answer"])
+        return table.join(diversity_table(texts), on="prompt_id", how="left", maintain_order="left")
 
     def steps(self, run: str) -> pl.DataFrame:
         """Metrics per step of all seeds of a run, with a column `seed`."""

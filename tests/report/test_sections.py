@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
+from rlpipe.evaluate.diversity import diversity_table
 from rlpipe.evaluate.entropy_law import Law
 from rlpipe.evaluate.paired import paired
 from rlpipe.report.blocks import Figure, Points, Prose, Section, Table
@@ -217,6 +218,31 @@ def test_contamination_shows_verdicts_overlap_probes_and_drift(made: Made) -> No
     assert named is not None
     assert set(named["what"]) == {"run", "control", "difference"}
     assert set(named["method"]) == {"self_critique"}
+
+
+def test_diversity_is_that_of_the_evaluation(made: Made, measured: Measured) -> None:
+    samples = pl.read_parquet(made.inputs["evaluate/sft"] / "samples.parquet")
+    mean = diversity_table(samples)["vendi_q1"].mean()
+    numbers = table(made.sections["diversity"], "diversity").numbers
+    assert numbers is not None
+    found = numbers.filter((pl.col("run") == WARM_UP) & (pl.col("measure") == "vendi_q1"))
+    assert found["value"].item() == pytest.approx(mean)
+    assert found["ci_lo"].item() < mean < found["ci_hi"].item()
+
+
+def test_support_counts_every_prompt_once(made: Made) -> None:
+    numbers = table(made.sections["support"], "support").numbers
+    assert numbers is not None
+    totals = numbers.select(pl.sum_horizontal("preserved", "expanded", "shrunk", "out")).to_series()
+    assert totals.to_list() == pytest.approx([20.0] * len(numbers))
+    assert numbers.filter(pl.col("subset") == "control").height == 2
+
+
+def test_picking_starts_at_pass_at_one(made: Made, measured: Measured) -> None:
+    rows = made.sections["search"].figures[0].data["search"]
+    assert set(rows["strategy"]) == {"any correct", "majority", "likeliest"}
+    first = rows.filter((pl.col("run") == "grpo") & (pl.col("k") == 1) & (pl.col("strategy") == "likeliest"))
+    assert first["value"].item() == pytest.approx(measured.values("grpo", "pass@1").mean())
 
 
 def test_provenance_has_a_row_per_artifact(made: Made) -> None:
