@@ -107,6 +107,10 @@ class Measured:
             self._differences[key] = dict(zip(names, found, strict=True))
         return self._differences[key][measure]
 
+    def sign(self, policy: str, reference: str, measure: str) -> int:
+        """Whether a policy is surely above (+1) or below (-1) another, or neither (0)."""
+        return decided(self.difference(policy, reference, measure), self.settings.confidence)
+
     def pairs(self) -> list[tuple[str, str]]:
         """(run, what it is compared with): every run with the warm-up, every other with the baseline."""
         found = [(run, WARM_UP) for run in self.runs] if WARM_UP in self.policies else []
@@ -170,8 +174,11 @@ def as_row(found: Interval | Paired) -> Mapping[str, Any]:
     return {"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high}
 
 
-def decided(found: Paired | Interval) -> int:
-    """+1 or -1 where the interval excludes zero, else 0."""
-    if found.low is None or found.high is None:
+def decided(found: Paired, confidence: float = 0.95) -> int:
+    """+1 or -1 where the interval excludes zero and the sign-flip test, unadjusted, agrees; else 0.
+
+    Both are asked for, as a bootstrap interval of a difference that rests on one or two prompts can miss zero by a hair.
+    """
+    if found.low is None or found.high is None or found.p > 1 - confidence:
         return 0
     return 1 if found.low > 0 else -1 if found.high < 0 else 0

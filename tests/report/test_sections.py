@@ -12,7 +12,7 @@ import pytest
 from rlpipe import artifacts
 from rlpipe.evaluate.diversity import diversity_table
 from rlpipe.evaluate.entropy_law import Law
-from rlpipe.evaluate.paired import paired
+from rlpipe.evaluate.paired import Paired, paired
 from rlpipe.report.blocks import Figure, Points, Prose, Section, Table
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.measures import Measured, decided
@@ -104,6 +104,15 @@ def test_the_best_is_marked_only_where_it_surely_is(measured: Measured) -> None:
         if best is not None:
             others = [policy for policy in measured.policies if policy != best]
             assert all(decided(measured.difference(best, other, name)) > 0 for other in others)
+            assert all(measured.difference(best, other, name).p <= 0.05 for other in others)
+
+
+def test_an_interval_alone_decides_nothing() -> None:
+    found = Paired(0.01, 0.01, 0.0003, 0.1, "bootstrap_t", 1.0, "sign-flip", 120)
+    assert decided(found) == 0
+    assert decided(replace(found, p=0.01)) == 1
+    assert decided(replace(found, low=-0.2, high=-0.1, p=0.05)) == -1
+    assert decided(replace(found, low=None, p=0.01)) == 0
 
 
 def test_a_clear_winner_is_marked_and_a_tie_is_not(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from rlpipe.evaluate.intervals import Interval
+from rlpipe.evaluate.paired import paired
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import WARM_UP, Data
@@ -64,10 +65,11 @@ def taught_by_chance(data: Data, measured: Measured) -> list[Prose]:
 
 
 def _gained(measured: Measured, run: str, source: str) -> bool:
-    """Whether the interval of the rise over the warm-up lies above zero."""
-    inside = (measured.prompts["source"] == source).to_numpy()
-    rise = (measured.values(run, "pass@1") - measured.values(WARM_UP, "pass@1"))[inside]
-    return decided(measured.intervals(rise, bounded=False)[0]) > 0
+    """Whether pass@1 on this source has surely risen over the warm-up."""
+    inside, s = (measured.prompts["source"] == source).to_numpy(), measured.settings
+    before, after = (measured.values(policy, "pass@1")[inside] for policy in (WARM_UP, run))
+    found = paired(before, after, s.interval, s.confidence, s.bootstrap_draws, s.flip_draws, s.seed, True)[0]
+    return decided(found, s.confidence) > 0
 
 
 def levels(data: Data, measured: Measured) -> Table:
@@ -91,20 +93,20 @@ def levels(data: Data, measured: Measured) -> Table:
         rows,
         "Means over prompts with intervals; a run\u2019s value is the mean of its seeds. A value is <span "
         "class='marked'>marked</span> only where it is the highest of its column and the interval of its difference "
-        "from every other row excludes zero. Token entropy and length are not marked: more is not better by itself.",
+        "from every other row excludes zero (and the test below agrees). Token "
+        "entropy and length are not marked: more is not better by itself.",
         pl.DataFrame(numbers),
     )
 
 
 def surely_best(measured: Measured, measure: Measure) -> str | None:
-    """The policy with the highest value, if its difference from each other one has an interval above zero."""
+    """The policy with the highest value, if it surely lies above each other one."""
     if not measure.better or len(measured.policies) < 2:
         return None
     means = {policy: float(measured.values(policy, measure.name).mean()) for policy in measured.policies}
     top = max(means, key=lambda policy: means[policy])
     others = [policy for policy in measured.policies if policy != top]
-    gaps = np.stack([measured.values(top, measure.name) - measured.values(o, measure.name) for o in others], axis=1)
-    return top if all(decided(gap) > 0 for gap in measured.intervals(gaps, bounded=False)) else None
+    return top if all(measured.sign(top, other, measure.name) > 0 for other in others) else None
 
 
 def training_seconds(data: Data, policy: str) -> float | None:
@@ -143,7 +145,7 @@ def differences(measured: Measured) -> Table:
         for measure in measured.measures:
             found, p = measured.difference(run, reference, measure.name), adjusted[run, reference, measure.name]
             bounds = interval(found.low, found.high, measure.digits)
-            tone = "" if decided(found) else "dim"
+            tone = "" if measured.sign(run, reference, measure.name) else "dim"
             cells.append(
                 Cell(number(found.value, measure.digits, sign=True), f"{bounds}<br>p {_equals(p)}", found.value, tone)
             )
@@ -159,7 +161,8 @@ def differences(measured: Measured) -> Table:
         rows,
         "Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s "
         f"method: {escape(measured.settings.primary_metric)}, named in advance, over its own comparisons, the other "
-        f"measures over all of theirs ({len(numbers)} in all). In grey: the interval includes zero.",
+        f"measures over all of theirs ({len(numbers)} in all). In grey: the "
+        "interval includes zero, or the test before adjustment does not agree.",
         pl.DataFrame(numbers),
     )
 

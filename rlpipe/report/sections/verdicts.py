@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rlpipe.report.data import WARM_UP
 from rlpipe.report.markup import escape, interval, listing, number, p_value, run_name
-from rlpipe.report.measures import Measure, Measured, decided
+from rlpipe.report.measures import Measure, Measured
 
 DIGITS = 2
 ENTROPY = "token_entropy"
@@ -68,7 +68,7 @@ def sorted_by_sign(measured: Measured, run: str, reference: str) -> tuple[list[M
     """Headline measures that are surely up, surely down, and neither."""
     sides: dict[int, list[Measure]] = {1: [], -1: [], 0: []}
     for measure in headline(measured):
-        sides[decided(measured.difference(run, reference, measure.name))].append(measure)
+        sides[measured.sign(run, reference, measure.name)].append(measure)
     return sides[1], sides[-1], sides[0]
 
 
