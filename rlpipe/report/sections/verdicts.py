@@ -48,6 +48,9 @@ def sentence(measured: Measured, run: str, reference: str) -> str:
         found = measured.difference(run, reference, measure.name)
         label = measure.label.lower() if measure.name == ENTROPY else measure.label
         digits = _digits([bound for bound in (found.low, found.high) if bound is not None])
+        if measure in neither and found.low is not None and found.high is not None and found.low * found.high > 0:
+            # The interval misses zero and the test disagrees: say what the test says.
+            return f"{label} ({number(found.value, digits, sign=True)}, p = {p_value(found.p)})"
         if measure in neither:
             return f"{label} ({interval(found.low, found.high, digits, sign=True) or 'no interval'})"
         p = adjusted.get((run, reference, measure.name), 0.0)
