@@ -19,6 +19,13 @@ from tests.workflow_toy import ENVIRONMENT, Project
 
 pytest_plugins = "tests.workflow_toy.fixtures"
 
+
+@pytest.fixture(scope="module")
+def pulled(origin: Project) -> Project:
+    """No clone is needed here: where things first ran will do."""
+    return origin
+
+
 FLAG = "results/train/grpo/seed-0.done"
 
 

@@ -29,6 +29,16 @@ def alive(command: str) -> list[int]:
     return found
 
 
+def left_behind(before: list[int], patience: float = 5.0) -> list[int]:
+    """Processes below this one that were not there `before`, given `patience` seconds to be reaped."""
+    end = time.monotonic() + patience
+    while True:
+        new = sorted(set(alive("")) - set(before))
+        if not new or time.monotonic() > end:
+            return new
+        time.sleep(0.05)
+
+
 def timely(call: Callable[[], T], limit: float, prepare: Callable[[], object] = time.monotonic) -> T:
     """What `call` returns, having returned it within `limit` seconds and half a second more.
 

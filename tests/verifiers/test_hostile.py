@@ -14,7 +14,7 @@ from rlpipe.verifiers.code import CodeSpec, CodeTest, verify_program
 from rlpipe.verifiers.sandbox import Limits
 from rlpipe.verifiers.symbolic import SymbolicPool
 from tests.verifiers import hostile
-from tests.verifiers.processes import alive, timely
+from tests.verifiers.processes import alive, left_behind, timely
 
 EXACT = AnswerSpec(symbolic=False)
 
@@ -52,6 +52,7 @@ def judge_programs(programs: Iterable[str], limits: Limits) -> list[Verdict]:
 
 
 def test_two_hundred() -> None:
+    before = alive("")
     assert not any(v.score for v in judge_exactly(hostile.texts(120)))
     assert not any(v.score for v in judge_exactly(hostile.megabytes(10)))
     pool = SymbolicPool(size=1, wall=0.8, inner=0.5)
@@ -61,12 +62,13 @@ def test_two_hundred() -> None:
         pool.close()
     verdicts = judge_programs(hostile.programs(60), Limits(seconds=0.6, memory=2**28))
     assert {v.status for v in verdicts} <= {"wrong", "timeout"}
-    assert alive("") == alive("symbolic_worker")
+    assert left_behind(before) == []
 
 
 @pytest.mark.slow
 def test_a_thousand_as_shipped() -> None:
     """With the limits users get, through the public functions."""
+    before = alive("")
     verdicts = judge_exactly(hostile.texts(480)) + judge_exactly(hostile.megabytes(40))
     assert not any(v.score for v in verdicts)
     pool = SymbolicPool(size=2)
@@ -80,3 +82,4 @@ def test_a_thousand_as_shipped() -> None:
     verdicts = judge_programs(hostile.programs(140), Limits())
     assert not any(v.score for v in verdicts)
     assert {v.status for v in verdicts} <= {"wrong", "timeout", "no_answer"}
+    assert left_behind(before + alive("symbolic_worker")) == []  # the shared pool keeps its workers
