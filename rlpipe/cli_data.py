@@ -55,12 +55,19 @@ def export(
     layout: Annotated[str, typer.Option(help="verl, skyrl, trl, open-instruct, verifiers; rollouts: verl's dump")],
     pure: Annotated[bool, typer.Option("--pure", help="without the columns that are ours")] = False,
     split: Annotated[str | None, typer.Option(help="this split only")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="with --layout rollouts: prompts/1, whose reference answers fill `gts`")
+    ] = None,
 ) -> None:
     """Write prompts, or rollouts, in another project's layout."""
     from rlpipe.curate.exporting import export_prompts, export_rollouts
 
+    if prompts is not None and layout != "rollouts":
+        raise ValueError(
+            f"--prompts {prompts} fills the reference answers of rollouts; give --layout rollouts, or no file"
+        )
     if layout == "rollouts":
-        typer.echo(f"{out}: {export_rollouts(path, out)} rollouts")
+        typer.echo(f"{out}: {export_rollouts(path, out, prompts)} rollouts")
         return
     as_text = export_prompts(path, out, layout, pure, split)
     typer.echo(
@@ -96,6 +103,9 @@ def contamination(
     control: Annotated[Path | None, typer.Option(help="the same model before RL")] = None,
     train: Annotated[Path | None, typer.Option(help="training prompts, to compare with --eval")] = None,
     eval_: Annotated[Path | None, typer.Option("--eval", help="evaluation prompts")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="rollouts/1 on the evaluation prompts: their score on the clean ones is added")
+    ] = None,
     out: Out = Path("contamination"),
     data_source: DataSource = None,
     set_: Set = None,
@@ -105,10 +115,12 @@ def contamination(
     from rlpipe.contamination.settings import ContaminationSettings
 
     settings = ContaminationSettings.model_validate(assignments(set_ or []))
+    if samples and not (train and eval_):
+        raise ValueError(f"--samples {samples}: only with --train and --eval, which say what of it is clean")
     if model and members and nonmembers:
         contamination_model(model, members, nonmembers, out, settings, control, data_source)
     elif train and eval_:
-        contamination_overlap(train, eval_, out, settings)
+        contamination_overlap(train, eval_, out, settings, samples)
     else:
         raise ValueError("give --model, --members and --nonmembers, or --train and --eval")
 

@@ -41,6 +41,21 @@ def test_import_then_export_gives_the_problems_back(problems: Path, tmp_path: Pa
     assert [r["reward_model"]["ground_truth"] for r in rows] == [str(i) for i in range(5)]
 
 
+def test_exported_rollouts_carry_the_reference_answers_of_a_prompts_file(problems: Path, tmp_path: Path) -> None:
+    model, tokenizer = tiny_policy(words=["What", "is", "?", "####", *(f"w{i}" for i in range(5)), *map(str, range(5))])
+    models.save_policy(model, tokenizer, tmp_path / "policy")
+    run("import", problems, tmp_path / "prompts.parquet")
+    sets = ["--set", "samples=2", "--set", "max_new_tokens=2", "--set", "bootstrap_draws=100"]
+    run("evaluate", "--model", tmp_path / "policy", "--prompts", problems, "--out", tmp_path / "out", *sets)
+    exported = ["export", tmp_path / "out" / "samples.parquet", tmp_path / "dump.jsonl", "--layout", "rollouts"]
+    assert "10 rollouts" in run(*exported)
+    dump = [json.loads(line)["gts"] for line in (tmp_path / "dump.jsonl").read_text().splitlines()]
+    assert dump == [None] * 10
+    run(*exported, "--prompts", tmp_path / "prompts.parquet")
+    lines = [json.loads(line) for line in (tmp_path / "dump.jsonl").read_text().splitlines()]
+    assert {(line["input"].split()[2], line["gts"]) for line in lines} == {(f"w{i}", str(i)) for i in range(5)}
+
+
 def test_evaluate_writes_the_stages_artifacts(problems: Path, tmp_path: Path) -> None:
     model, tokenizer = tiny_policy(words=["What", "is", "?", "####", *(f"w{i}" for i in range(5)), *map(str, range(5))])
     models.save_policy(model, tokenizer, tmp_path / "policy")
@@ -61,7 +76,15 @@ def test_overlap_of_two_files_ends_in_a_verdict(problems: Path, tmp_path: Path) 
     [
         (["evaluate"], "give --model and --prompts, or --rollouts"),
         (["contamination"], "give --model, --members and --nonmembers, or --train and --eval"),
+        (
+            ["contamination", "--model", "m", "--samples", "s.parquet"],
+            "--samples s.parquet: only with --train and --eval",
+        ),
         (["import", "nowhere.jsonl", "out.parquet"], "nowhere.jsonl: no such file"),
+        (
+            ["export", "a.parquet", "b.jsonl", "--layout", "verl", "--prompts", "c"],
+            "fills the reference answers of rollouts",
+        ),
         (["evaluate", "--set", "samples"], "--set samples: write key=value"),
     ],
 )

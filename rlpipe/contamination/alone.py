@@ -12,14 +12,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlpipe import artifacts
 from rlpipe.artifacts import ArtifactError
+from rlpipe.contamination.clean_score import clean_rows
 from rlpipe.contamination.detectors import MEMBER, NONMEMBER
 from rlpipe.contamination.examine import Plan, examine, verdicts, write
 from rlpipe.contamination.frozen import frozen_set
 from rlpipe.contamination.overlap import write_overlap
 from rlpipe.contamination.probe import Probed, Subject
 from rlpipe.contamination.settings import ContaminationSettings
-from rlpipe.contamination.tables import show, verdict_table, wide_console
+from rlpipe.contamination.tables import clean_table, show, verdict_table, wide_console
 from rlpipe.contamination.verdict import Evidence, Verdict, verdict
 from rlpipe.curate.importing import import_prompts
 from rlpipe.curate.texts import TextFile
@@ -79,12 +81,19 @@ def contamination_model(
 
 
 def contamination_overlap(
-    train_path: Path | str, eval_path: Path | str, out_dir: Path | str, settings: ContaminationSettings
+    train_path: Path | str,
+    eval_path: Path | str,
+    out_dir: Path | str,
+    settings: ContaminationSettings,
+    samples_path: Path | str | None = None,
 ) -> list[Verdict]:
     """Compare two files of prompts; write `overlap.parquet` to `out_dir` and print the verdicts.
 
+    `samples_path`: rollouts (rollouts/1) on the evaluation prompts. Their scores on the clean prompts then stand beside
+    those on all, in `metrics.parquet` and in print.
+
     Returns: the verdict on each evaluation set; without a probe none can be better than unknown.
-    Raises: RowError or ArtifactError for a file that cannot be read.
+    Raises: RowError or ArtifactError for a file that cannot be read, or samples of prompts that were not compared.
     """
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +107,13 @@ def contamination_overlap(
             None,
             lambda found: [verdict(Evidence(name, c), settings) for name, c in sorted(found.items())],
         )
-    wide_console().print(verdict_table(decided))
+        wide_console().print(verdict_table(decided))
+        if samples_path is not None:
+            overlap = artifacts.read(out / "overlap.parquet", artifacts.CONTAMINATION)
+            s = settings
+            rows = clean_rows(Path(samples_path), overlap, evaluation, s.confidence, s.bootstrap_draws, s.seed)
+            artifacts.write(out / "metrics.parquet", artifacts.EVAL, rows)
+            wide_console().print(clean_table(rows))
     return decided
 
 

@@ -76,5 +76,28 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     return table
 
 
+def clean_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row per policy, benchmark and metric: the score on all prompts, and on those no training prompt resembles."""
+    table = Table(title="Score on all prompts and on the clean ones")
+    for column in ("policy", "benchmark", "metric", "all", "clean", "clean prompts"):
+        table.add_column(column)
+    clean = {_place(r): r for r in rows if r["metric"].startswith("clean:")}
+    for row in rows:
+        if not row["metric"].startswith("clean:"):
+            beside = clean.get(_place(row))
+            of = f"{beside['n_problems'] if beside else 0} of {row['n_problems']}"
+            label = row["metric"].removesuffix("k") + str(row["k"]) if row["k"] is not None else row["metric"]
+            table.add_row(row["model_id"], row["benchmark"], label, _interval(row), _interval(beside), of)
+    return table
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    name = row["metric"].removeprefix("clean:")
+    return row["run_id"], row["model_id"], row["policy_step"], row["benchmark"], name, row["k"]
+
+
 def _interval(row: Mapping[str, Any] | None) -> str:
-    return "" if row is None else f"{row['value']:.2f} \\[{row['ci_lo']:.2f}, {row['ci_hi']:.2f}]"
+    if row is None:
+        return ""
+    bounds = "" if row["ci_lo"] is None else f" \\[{row['ci_lo']:.2f}, {row['ci_hi']:.2f}]"
+    return f"{row['value']:.2f}{bounds}"
