@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LLAMA_LIKE = ("llama", "qwen2", "qwen3")
+from rlpipe.engine.llama import attend, closed, feed_forward, head_size, is_llama_like, query_and_key, rms_norm
 
 
 @runtime_checkable
@@ -26,11 +26,7 @@ class Decoder(Protocol):
 
 def decoder_of(model: nn.Module) -> Decoder:
     """The fastest decoder that supports the model."""
-    config: Any = model.config
-    sliding = getattr(config, "use_sliding_window", False)
-    if getattr(config, "model_type", None) in LLAMA_LIKE and not sliding:
-        return LlamaDecoder(model)
-    return LibraryDecoder(model)
+    return LlamaDecoder(model) if is_llama_like(model) else LibraryDecoder(model)
 
 
 class LlamaDecoder:
@@ -43,10 +39,7 @@ class LlamaDecoder:
 
     def __init__(self, model: Any):
         self.model, self.trunk = model, model.model
-        config = model.config
-        self.kv_heads = config.num_key_value_heads
-        self.head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self.epsilon = config.rms_norm_eps
+        self.kv_heads, self.head_size = model.config.num_key_value_heads, head_size(model)
 
     def prefill(
         self, tokens: Int[Tensor, "P T"], real: Bool[Tensor, "P T"], copies: Int[Tensor, "B"], room: int
@@ -91,62 +84,33 @@ class LlamaDecoder:
     def _logits(self, hidden: Tensor) -> Tensor:
         return F.linear(hidden, self.model.lm_head.weight)
 
-    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), weight, self.epsilon)
-
     def _forward(self, tokens: Int[Tensor, "B n"]) -> Float[Tensor, "B n H"]:
         start, end = self.length, self.length + tokens.shape[1]
         hidden = self.trunk.embed_tokens(tokens)
         cos, sin = self.trunk.rotary_emb(hidden, self.position)
         mask = self._mask(start, end)
         for i, layer in enumerate(self.trunk.layers):
-            normed = self._norm(hidden, layer.input_layernorm.weight)
-            hidden = hidden + self._attend(i, normed, cos, sin, mask, start, end)
-            normed = self._norm(hidden, layer.post_attention_layernorm.weight)
-            mlp = layer.mlp
-            hidden = hidden + F.linear(
-                F.silu(F.linear(normed, mlp.gate_proj.weight)) * F.linear(normed, mlp.up_proj.weight),
-                mlp.down_proj.weight,
-            )
+            attention, keys, values = layer.self_attn, self.keys[i], self.values[i]
+            normed = rms_norm(hidden, layer.input_layernorm)
+            query, key = query_and_key(attention, normed, cos, sin)
+            value = attention.v_proj(normed).unflatten(-1, (-1, self.head_size))
+            keys[..., start:end] = key.permute(0, 2, 3, 1)
+            values[:, :, start:end] = value.transpose(1, 2)
+            mixed = attend(query.transpose(1, 2), keys[..., :end], values[:, :, :end], mask, attention.scaling)
+            hidden = hidden + attention.o_proj(mixed)
+            hidden = hidden + feed_forward(layer.mlp, rms_norm(hidden, layer.post_attention_layernorm))
         self.length = end
-        return self._norm(hidden, self.trunk.norm.weight)
+        return rms_norm(hidden, self.trunk.norm)
 
     def _mask(self, start: int, end: int) -> Tensor:
-        """0 where a query may look, minus infinity elsewhere, `[B, 1, n, end]`."""
-        hidden = self.hidden_columns[:, None, None, :end]
+        """0 where a query may look, very negative elsewhere, `[B, 1, n, end]`."""
+        allowed = ~self.hidden_columns[:, None, None, :end]
         if end - start > 1:
-            ahead = torch.ones(end - start, end, dtype=torch.bool, device=hidden.device).triu(start + 1)
+            behind = torch.ones(end - start, end, dtype=torch.bool, device=allowed.device).tril(start)
             # A padded query may look at itself, or its softmax would be over nothing.
-            own = torch.eye(end - start, end, dtype=torch.bool, device=hidden.device)
-            hidden = (hidden | ahead) & ~own
-        zeros = torch.zeros(hidden.shape, dtype=self.keys.dtype, device=hidden.device)
-        return zeros.masked_fill(hidden, torch.finfo(self.keys.dtype).min)
-
-    def _attend(self, i: int, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, start: int, end: int) -> Tensor:
-        layer, keys, values = self.trunk.layers[i].self_attn, self.keys[i], self.values[i]
-        rows, n, _ = x.shape
-        query = layer.q_proj(x).view(rows, n, -1, self.head_size)
-        key = layer.k_proj(x).view(rows, n, -1, self.head_size)
-        if hasattr(layer, "q_norm"):
-            query, key = self._norm(query, layer.q_norm.weight), self._norm(key, layer.k_norm.weight)
-        query, key = _rotate(query, cos, sin), _rotate(key, cos, sin)
-        keys[..., start:end] = key.permute(0, 2, 3, 1)
-        values[:, :, start:end] = layer.v_proj(x).view(rows, n, -1, self.head_size).transpose(1, 2)
-        # Query heads of one key-value head side by side: [B, kv heads, group * n, head size].
-        grouped = query.view(rows, n, self.kv_heads, -1, self.head_size).permute(0, 2, 3, 1, 4)
-        group = grouped.shape[2]
-        scores = grouped.reshape(rows, self.kv_heads, group * n, -1) @ keys[..., :end]
-        scores = scores.view(rows, self.kv_heads, group, n, end) * layer.scaling + mask[:, :, None]
-        weights = scores.softmax(-1).view(rows, self.kv_heads, group * n, end)
-        mixed = (weights @ values[:, :, :end]).view(rows, self.kv_heads, group, n, -1)
-        return layer.o_proj(mixed.permute(0, 3, 1, 2, 4).reshape(rows, n, -1))
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding on `[B, n, heads, head size]`."""
-    half = x.shape[-1] // 2
-    turned = torch.cat((-x[..., half:], x[..., :half]), -1)
-    return x * cos[:, :, None] + turned * sin[:, :, None]
+            own = torch.eye(end - start, end, dtype=torch.bool, device=allowed.device)
+            allowed = (allowed & behind) | own
+        return closed(allowed, self.keys.dtype)
 
 
 class LibraryDecoder:

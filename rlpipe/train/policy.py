@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from rlpipe.train.trunk import trunk_of
 from rlpipe.types import Signals
 
 SignalFunction = Callable[[Tensor, Tensor], Tensor]
@@ -30,7 +31,7 @@ class Policy:
                 f"{type(model).__name__} caps its logits, which the chunked head does not; it is not supported"
             )
         self.model, self.temperature, self.chunk_bytes = model, temperature, chunk_bytes
-        self.trunk: Any = model.base_model
+        self.trunk = trunk_of(model)
         self.head: Any = model.get_output_embeddings()  # type: ignore[operator]
 
     @property
@@ -45,9 +46,8 @@ class Policy:
     ) -> Signals:
         """Signals of the response tokens, 0 elsewhere. Rows are padded on the right, so no attention mask is needed."""
         signals = signals or {}
-        hidden = self.trunk(input_ids=tokens, use_cache=False).last_hidden_state
-        wanted = response_mask[:, 1:]
-        values = self._in_chunks(hidden[:, :-1][wanted], tokens[:, 1:][wanted], signals)
+        hidden = self.trunk(tokens, response_mask)
+        values = self._in_chunks(hidden, tokens[:, 1:][response_mask[:, 1:]], signals)
         filled = [_spread(v, response_mask) for v in values]
         return Signals(filled[0], filled[1], dict(zip(signals, filled[2:], strict=True)))
 
