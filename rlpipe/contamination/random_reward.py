@@ -20,18 +20,22 @@ from rlpipe.evaluate.paired import paired
 
 @dataclass(frozen=True)
 class Gain:
-    """Change of the mean score of a benchmark under random rewards, with its interval over prompts."""
+    """Change of the mean score of a benchmark under random rewards, with its interval over prompts and, where it was
+    tested, the two-sided p-value."""
 
     benchmark: str
     value: float
     lo: float | None
     hi: float | None
     n: int
+    p: float | None = None
+    confidence: float = 0.95
 
     @property
     def flagged(self) -> bool:
-        """The interval lies above 0."""
-        return self.lo is not None and self.lo > 0
+        """The interval lies above 0, and the test, where there is one, agrees."""
+        surely = self.p is None or self.p <= 1 - self.confidence
+        return self.lo is not None and self.lo > 0 and surely
 
 
 def gains(
@@ -53,7 +57,7 @@ def gains(
     found = []
     for (source,), part in both.group_by("data_source", maintain_order=True):
         p = paired(part["before"], part["after"], confidence=confidence, draws=draws, flips=1000, seed=seed)[0]
-        found.append(Gain(str(source), p.value, p.low, p.high, len(part)))
+        found.append(Gain(str(source), p.value, p.low, p.high, len(part), p.p, confidence))
     return found
 
 

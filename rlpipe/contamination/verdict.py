@@ -176,6 +176,17 @@ def _random_reward(gain: Gain | None) -> list[Reason]:
     return [("review", f"{said}: a gain that no reward explains") if gain.flagged else ("clean", said)]
 
 
+def with_random_reward(found: Verdict, gains: Sequence[Gain]) -> Verdict:
+    """The verdict once it is known what its benchmark gained under random rewards: graver, or with a reason more."""
+    reasons, decision = list(found.reasons), found.decision
+    for gain in gains:
+        for grade, text in _random_reward(gain):
+            graver = ORDER.index(grade) < ORDER.index(decision)
+            decision = grade if graver else decision
+            reasons.insert(0 if graver else len(reasons), text)
+    return Verdict(found.benchmark, decision, tuple(reasons))
+
+
 def _shown(interval: Interval) -> str:
     return f"{interval.value:.2f} [{interval.lo:.2f}, {interval.hi:.2f}]"
 

@@ -56,7 +56,7 @@ def build(data: Data) -> list[Section]:
             pass_at_k.build(data, measured),
             entropy_law.build(data),
             levels.build(data, measured),
-            contamination.build(data),
+            contamination.build(data, measured),
             support.build(data, measured),
             diversity.build(data, measured),
             search.build(data, measured),

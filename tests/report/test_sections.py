@@ -171,7 +171,7 @@ def test_a_resumed_run_counts_the_seconds_of_its_steps(inputs: dict[str, Path], 
 def test_random_rewards_that_teach_are_flagged(inputs: dict[str, Path]) -> None:
     runs = {run: {"methods": ["grpo", "random_reward"] if run == "grpo" else ["grpo"]} for run in synthetic.RUNS}
     data = Data(inputs, ReportSettings(), {"runs": runs})
-    notes = comparison.taught_by_chance(data, Measured(data))
+    notes = comparison.taught_by_chance(Measured(data))
     assert len(notes) == 1
     assert "Under random rewards (grpo) pass@1 rises on rlpipe/" in notes[0].html
 
@@ -219,7 +219,7 @@ def test_no_law_for_a_run_that_acts_on_entropy(made: Made) -> None:
 
 def test_contamination_shows_verdicts_overlap_probes_and_drift(made: Made) -> None:
     section = made.sections["contamination"]
-    assert {t.name for t in section.tables} == {"verdicts", "overlap", "auc-named", "auc-all", "drift"}
+    assert {t.name for t in section.tables} == {"verdicts", "overlap", "clean", "auc-named", "auc-all", "drift"}
     assert [f.name for f in section.figures] == ["roc", "auc"]
     assert len(table(section, "overlap").rows) == 2
     assert "3.5 times" in text(section)

@@ -9,17 +9,17 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from rlpipe.contamination.random_reward import flagged
 from rlpipe.evaluate.intervals import Interval
-from rlpipe.evaluate.paired import paired
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.markup import MINUS, count, escape, interval, listing, number, p_value, run_name, seconds
-from rlpipe.report.measures import Measure, Measured, as_row, decided
+from rlpipe.report.measures import Measure, Measured, as_row
+from rlpipe.report.random_rewards import gains
 from rlpipe.report.sections.verdicts import headline, verdicts
 
 ID, TITLE, SHORT = "comparison", "The runs compared", "The runs compared"
-RANDOM_REWARD = "random_reward"
 
 
 def build(data: Data, measured: Measured) -> Section:
@@ -29,7 +29,7 @@ def build(data: Data, measured: Measured) -> Section:
     blocks: list[Block] = []
     if measured.runs:
         blocks.append(Points(verdicts(measured), "verdicts"))
-        blocks += taught_by_chance(data, measured)
+        blocks += taught_by_chance(measured)
     blocks.append(levels(data, measured))
     if measured.pairs():
         blocks += [figure(measured), differences(measured)]
@@ -47,14 +47,11 @@ def build(data: Data, measured: Measured) -> Section:
     return Section(ID, TITLE, blocks, summary, SHORT)
 
 
-def taught_by_chance(data: Data, measured: Measured) -> list[Prose]:
+def taught_by_chance(measured: Measured) -> list[Prose]:
     """Benchmarks that improve in a run whose rewards are coin flips: they cannot show that a method works."""
     notes = []
-    for run in measured.runs:
-        if not any(name == RANDOM_REWARD for name in data.methods(run)) or WARM_UP not in measured.policies:
-            continue
-        gained = [source for source in sorted(set(measured.prompts["source"])) if _gained(measured, run, source)]
-        if gained:
+    for run, found in gains(measured).items():
+        if gained := flagged(found):
             notes.append(
                 f"<strong>Under random rewards ({escape(run)}) pass@1 rises on {escape(listing(gained))}.</strong> "
                 "No reward explains that gain, so the other runs\u2019 gains there do not show learning."
@@ -62,14 +59,6 @@ def taught_by_chance(data: Data, measured: Measured) -> list[Prose]:
         else:
             notes.append(f"Under random rewards ({escape(run)}) pass@1 rises on no task, as it should.")
     return [Prose(note, "note") for note in notes]
-
-
-def _gained(measured: Measured, run: str, source: str) -> bool:
-    """Whether pass@1 on this source has surely risen over the warm-up."""
-    inside, s = (measured.prompts["source"] == source).to_numpy(), measured.settings
-    before, after = (measured.values(policy, "pass@1")[inside] for policy in (WARM_UP, run))
-    found = paired(before, after, s.interval, s.confidence, s.bootstrap_draws, s.flip_draws, s.seed, True)[0]
-    return decided(found, s.confidence) > 0
 
 
 def levels(data: Data, measured: Measured) -> Table:

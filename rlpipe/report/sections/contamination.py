@@ -8,25 +8,30 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from rlpipe import artifacts
+from rlpipe.contamination.random_reward import Gain
+from rlpipe.contamination.verdict import Verdict, with_random_reward
 from rlpipe.report.blocks import Block, Cell, Column, Heading, Prose, Section, Table, absent
 from rlpipe.report.data import Data
 from rlpipe.report.markup import NONE, escape, listing, number, run_name
-from rlpipe.report.sections import probes
+from rlpipe.report.measures import Measured
+from rlpipe.report.random_rewards import gains
+from rlpipe.report.sections import clean, exposure, probes
 from rlpipe.report.sections.probes import Seed
 
 ID, TITLE, SHORT = "contamination", "Contamination", "Contamination"
 TONES = {"contaminated": "down", "review": "mark", "clean": "up", "unknown": "dim"}
 
 
-def build(data: Data) -> Section:
-    """Verdicts, overlap, ROC curves, and AUCs with their control."""
+def build(data: Data, measured: Measured) -> Section:
+    """Verdicts, overlap, scores on clean prompts, ROC curves, AUCs with their control, power, and drift."""
     found: list[Seed] = [
         (run, int(name.rpartition("-")[2]), name) for run in data.runs for name in data.names("contamination", run)
     ]
     if not found:
         return absent(ID, TITLE, "No contamination check is among the inputs of this report.", SHORT)
     records = pl.concat([_records(data, seed) for seed in found])
-    blocks: list[Block] = [*verdicts(records), *overlap(records), *probes.blocks(data, found)]
+    blocks: list[Block] = [*verdicts(with_gains(records, measured)), *overlap(records)]
+    blocks += [*clean.blocks(data, measured, found), *probes.blocks(data, found), *exposure.blocks(data, found)]
     blocks += drift(data, found)
     if not blocks:
         blocks.append(Prose("The contamination checks hold no overlap table and no probe.", "absent"))
@@ -39,6 +44,22 @@ def _records(data: Data, seed: Seed) -> pl.DataFrame:
     frame = data.table(name, "overlap.parquet", artifacts.CONTAMINATION)
     columns = ["record_type", "method", "decision", "eval_set", "n", "score", "train_count", "reason", "info_json"]
     return frame.select(columns).with_columns(pl.lit(run).alias("run"), pl.lit(number_).alias("seed"))
+
+
+def with_gains(records: pl.DataFrame, measured: Measured) -> pl.DataFrame:
+    """The records with verdicts that know what each benchmark gained in runs rewarded at random."""
+    by_benchmark: dict[str, list[Gain]] = {}
+    for gain in (gain for found in gains(measured).values() for gain in found):
+        by_benchmark.setdefault(gain.benchmark, []).append(gain)
+    if not by_benchmark:
+        return records
+    decided, reasons = records["decision"].to_list(), records["reason"].to_list()
+    for i, row in enumerate(records.iter_rows(named=True)):
+        if row["record_type"] == "verdict" and row["eval_set"] in by_benchmark:
+            known = Verdict(row["eval_set"], row["decision"], tuple((row["reason"] or "").split("\n")))
+            found = with_random_reward(known, by_benchmark[row["eval_set"]])
+            decided[i], reasons[i] = found.decision, "\n".join(found.reasons)
+    return records.with_columns(pl.Series("decision", decided, pl.String), pl.Series("reason", reasons, pl.String))
 
 
 def verdicts(records: pl.DataFrame) -> list[Block]:
