@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -93,13 +92,12 @@ def _resampled(
 
 
 def copies(particles: Sequence[Particle], indices: Sequence[int]) -> list[Particle]:
-    """Deep copies, as lists shared by siblings would grow together; only the first keeps a provisional step."""
+    """Copies whose lists are their own, or siblings would grow together; only the first keeps a provisional step."""
     seen: set[int] = set()
     out = []
     for i in indices:
-        copy = deepcopy(particles[i])
-        if i in seen:
-            copy.pending = None
+        p = particles[i]
+        steps, pending = [list(step) for step in p.steps], None if i in seen else p.pending
+        out.append(replace(p, ids=list(p.ids), steps=steps, scores=list(p.scores), pending=pending))
         seen.add(i)
-        out.append(copy)
     return out

@@ -26,8 +26,8 @@ def likelihood(prompt: Prompt, text: str, logprobs: Sequence[Sequence[float]]) -
 
     Of a whole response it is the score behind `best_of@k`. Like `confidence` it rewards what the policy would say anyway.
     """
-    tokens = [x for step in logprobs for x in step]
-    return exp(min(sum(tokens) / len(tokens), 0.0)) if tokens else UNDECIDED
+    count = sum(map(len, logprobs))
+    return exp(min(sum(map(sum, logprobs)) / count, 0.0)) if count else UNDECIDED
 
 
 def oracle(verify: Callable[[Prompt, str], Verdict]) -> Scorer:

@@ -19,58 +19,73 @@ class SearchStageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    runs: tuple[str, ...] | None = Field(None, description="runs searched beside the warm-up; none named: every run")
-    seeds: int = Field(1, ge=0, description="how many seeds of each run, from the first; 0 searches the warm-up alone")
-    split: str = Field("test", min_length=1, description="split of the prompts")
+    runs: tuple[str, ...] | None = Field(
+        default=None, description="runs searched beside the warm-up; none named: every run"
+    )
+    seeds: int = Field(
+        default=1, ge=0, description="how many seeds of each run, from the first; 0 searches the warm-up alone"
+    )
+    split: str = Field(default="test", min_length=1, description="split of the prompts")
     limit: int | None = Field(
-        6, ge=1, description="prompts of each source and level, the first of those `evaluate` takes; null takes all"
+        default=6,
+        ge=1,
+        description="prompts of each source and level, the first of those `evaluate` takes; null takes all",
     )
     methods: tuple[str, ...] = Field(
-        ("weighted_vote", "beam", "dvts", "pf_prefix", "epf"),
+        default=("weighted_vote", "beam", "dvts", "pf_prefix", "epf"),
         description="searches beside best_of_n and self_consistency, which are always run",
     )
     budgets: tuple[int, ...] = Field(
-        (4, 16, 64),
+        default=(4, 16, 64),
         min_length=1,
         description="budgets in whole samples, increasing: b stands for b times the mean tokens of a sample, per prompt",
     )
-    repeats: int = Field(1, ge=1, description="independent searches per prompt, method and size")
+    repeats: int = Field(default=1, ge=1, description="independent searches per prompt, method and size")
     scorer: Literal["likelihood", "confidence", "verifier"] = Field(
-        "likelihood",
+        default="likelihood",
         description="score of a response or its beginning: exp(mean log-probability) of all its tokens, or of those of the "
         "newest step; `verifier` looks at the answer: an upper bound to compare with, labelled as an oracle",
     )
     temperature: float = Field(
-        1.0,
+        default=1.0,
         gt=0.0,
         le=5.0,
         description="softmax temperature; that of `evaluate`, so that one sample agrees with pass@1",
     )
-    max_new_tokens: int = Field(32, ge=1, description="longest response in tokens, its end token included")
-    step_tokens: int = Field(8, ge=1, description="longest step in tokens; drawn anew at every step of a search")
+    max_new_tokens: int = Field(default=32, ge=1, description="longest response in tokens, its end token included")
+    step_tokens: int = Field(
+        default=8, ge=1, description="longest step in tokens; drawn anew at every step of a search"
+    )
     separators: tuple[str, ...] = Field(
-        (), description='tokens that end a step early, such as ";" or "\\n\\n"; none: every step has `step_tokens`'
+        default=(),
+        description='tokens that end a step early, such as ";" or "\\n\\n"; none: every step has `step_tokens`',
     )
     max_steps: int | None = Field(
-        None, ge=1, description="steps after which a search ends; null: those of the longest whole sample"
+        default=None, ge=1, description="steps after which a search ends; null: those of the longest whole sample"
     )
-    weight: Literal["logit", "raw"] = Field("logit", description="log-weight of a score r: ln(r / (1 - r)) or ln r")
+    weight: Literal["logit", "raw"] = Field(
+        default="logit", description="log-weight of a score r: ln(r / (1 - r)) or ln r"
+    )
     aggregate: Literal["last", "min", "prod", "mean"] = Field(
-        "last", description="score of a whole sample from those of its steps, for best_of_n and weighted_vote"
+        default="last", description="score of a whole sample from those of its steps, for best_of_n and weighted_vote"
     )
-    width: int = Field(4, ge=1, description="copies of a kept beam (beam), beams of a subtree (dvts)")
+    width: int = Field(default=2, ge=1, description="copies of a kept beam (beam), beams of a subtree (dvts)")
     seed: int = Field(
-        0, ge=0, description="seed of sampling, resampling and intervals; the same draws for every policy"
+        default=0, ge=0, description="seed of sampling, resampling and intervals; the same draws for every policy"
     )
-    batch_size: int = Field(1024, ge=1, description="rollouts decoded at once; changes memory and speed, not results")
-    prompts_at_once: int = Field(64, ge=1, description="prompts searched side by side; changes memory and speed")
-    threads: int = Field(1, ge=1, description="CPU threads of the model; part of the key, as sums depend on it")
+    batch_size: int = Field(
+        default=1024, ge=1, description="rollouts decoded at once; changes memory and speed, not results"
+    )
+    prompts_at_once: int = Field(
+        default=64, ge=1, description="prompts searched side by side; changes memory and speed"
+    )
+    threads: int = Field(default=1, ge=1, description="CPU threads of the model; part of the key, as sums depend on it")
     interval: Literal["bootstrap_t", "bootstrap_problem", "t"] = Field(
-        "bootstrap_t", description="studentised or percentile bootstrap over prompts, or the t interval"
+        default="bootstrap_t", description="studentised or percentile bootstrap over prompts, or the t interval"
     )
-    bootstrap_draws: int = Field(4000, ge=100, description="resamples of the prompts behind an interval (B)")
-    flip_draws: int = Field(20_000, ge=1000, description="random sign flips of a paired test above 20 prompts")
-    confidence: float = Field(0.95, gt=0.5, lt=1.0, description="coverage asked of every interval")
+    bootstrap_draws: int = Field(default=4000, ge=100, description="resamples of the prompts behind an interval (B)")
+    flip_draws: int = Field(default=20_000, ge=1000, description="random sign flips of a paired test above 20 prompts")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="coverage asked of every interval")
 
     @field_validator("methods")
     @classmethod
@@ -106,13 +121,13 @@ class SearchStageSettings(BaseModel):
         """Those run, the references first, in one order whatever the order given."""
         return tuple(name for name in METHODS if name in REFERENCES or name in self.methods)
 
-    @property
-    def sample_counts(self) -> tuple[int, ...]:
-        """Sizes at which methods on whole samples are measured: powers of two, their midpoints and the budgets."""
-        most = self.budgets[-1]
-        powers = [2**i for i in range(most.bit_length())]
-        return tuple(sorted({n for n in (*powers, *(3 * p for p in powers)) if n <= most} | set(self.budgets)))
-
     def sizes(self, method: str) -> tuple[int, ...]:
-        """Numbers of samples, beams or particles that a method is run with."""
-        return self.sample_counts if method in SAMPLED else self.budgets
+        """Numbers of samples, beams or particles that a method is run with, increasing: the budgets and powers of two.
+
+        Methods on whole samples share their draws, so that all powers cost nothing; others have those below the smallest
+        budget, as a size may cost more tokens than as many whole samples.
+        """
+        most = self.budgets[-1] if method in SAMPLED else self.budgets[0]
+        powers = [2**i for i in range(most.bit_length())]
+        fit = self.width if method in TREES else 1
+        return tuple(sorted(n for n in {*powers, *self.budgets} if n % fit == 0))

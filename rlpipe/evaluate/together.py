@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Any, Generic, TypeVar
 
 from rlpipe.types import Engine, Message, Rollout, Sampling
@@ -24,6 +24,7 @@ class _Request:
     seeds: Sequence[int]
     policy_step: int
     place: int  # of its job, which fixes the order in a batch
+    turn: Condition  # of its job, which waits for it
     answer: list[Rollout] | None = None
     error: BaseException | None = None
 
@@ -73,7 +74,8 @@ class _Desk(Generic[T]):
 
     def __init__(self, engine: Engine, jobs: Sequence[Callable[[Engine], T]]):
         self.engine, self.jobs = engine, jobs
-        self.turn = Condition()
+        self.lock = Lock()
+        self.all_wait = Condition(self.lock)
         self.working = len(jobs)
         self.requests: list[_Request] = []
         self.results: dict[int, T] = {}
@@ -82,33 +84,36 @@ class _Desk(Generic[T]):
     def run(self) -> list[T]:
         for place in range(len(self.jobs)):
             Thread(target=self._work, args=(place,), daemon=True).start()
-        with self.turn:
+        with self.lock:
             while self.working or self.requests:
-                self.turn.wait_for(lambda: not self.working)
+                self.all_wait.wait_for(lambda: not self.working)
                 self._answer()
         if self.errors:
             raise self.errors[min(self.errors)]
         return [self.results[place] for place in range(len(self.jobs))]
 
     def _work(self, place: int) -> None:
-        with self.turn:
+        with self.lock:
             try:
                 self.results[place] = self.jobs[place](_Client(self, place))
             except BaseException as error:  # raised again by `run`
                 self.errors[place] = error
-            self.working -= 1
-            self.turn.notify_all()
+            self._rest()
 
     def ask(self, request: _Request) -> list[Rollout]:
         """The answer to a request; the others go on meanwhile."""
         self.requests.append(request)
-        self.working -= 1
-        self.turn.notify_all()
-        self.turn.wait_for(lambda: request.answer is not None or request.error is not None)
+        self._rest()
+        request.turn.wait_for(lambda: request.answer is not None or request.error is not None)
         if request.error is not None:
             raise request.error
         assert request.answer is not None
         return request.answer
+
+    def _rest(self) -> None:
+        self.working -= 1
+        if not self.working:
+            self.all_wait.notify()
 
     def _answer(self) -> None:
         asked, self.requests = sorted(self.requests, key=lambda r: r.place), []
@@ -120,7 +125,8 @@ class _Desk(Generic[T]):
                 for r in part:
                     r.error = error
         self.working += len(asked)
-        self.turn.notify_all()
+        for r in asked:
+            r.turn.notify()
 
     def _complete(self, part: Sequence[_Request], sampling: Sampling, policy_step: int) -> None:
         prefixes = [p for r in part for p in r.prefixes]
@@ -135,6 +141,7 @@ class _Client:
 
     def __init__(self, desk: _Desk[Any], place: int):
         self.desk, self.place, self.exact = desk, place, desk.engine.exact
+        self.turn = Condition(desk.lock)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return self.desk.engine.encode(messages)
@@ -145,7 +152,7 @@ class _Client:
     def complete(
         self, prefixes: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], policy_step: int = 0
     ) -> list[Rollout]:
-        return self.desk.ask(_Request(prefixes, sampling, seeds, policy_step, self.place))
+        return self.desk.ask(_Request(prefixes, sampling, seeds, policy_step, self.place, self.turn))
 
 
 def together(engine: Engine, jobs: Sequence[Callable[[Engine], T]]) -> list[T]:

@@ -1,0 +1,45 @@
+"""Search without the workflow: any Hugging Face checkpoint on any prompt file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from rlpipe.evaluate.search_metrics import Row
+from rlpipe.evaluate.search_run import first_of_each
+from rlpipe.evaluate.search_settings import SearchStageSettings
+from rlpipe.evaluate.search_stage import search_policy
+from rlpipe.evaluate.search_tables import show
+from rlpipe.evaluate.standalone import read_prompts
+
+
+def search_model(
+    model_path: str | Path,
+    prompts_path: str | Path,
+    out_dir: str | Path,
+    settings: SearchStageSettings | None = None,
+    data_source: str | None = None,
+    device: str | None = None,
+) -> list[Row]:
+    """Search with a checkpoint on a prompt file; `searches.parquet` and `metrics.parquet` under `out_dir`; print a table.
+
+    `prompts_path`: prompts/1, or any layout `rlpipe import` reads (`data_source` as there); a file with a column `split`
+    is searched on `settings.split`. Killed and started again with the same arguments, it goes on where it was.
+
+    Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read or are none.
+    """
+    settings, out = settings or SearchStageSettings(), Path(out_dir)
+    prompts, split = read_prompts(prompts_path, settings.split, data_source=data_source)
+    prompts = first_of_each(prompts, settings.limit)
+    out.mkdir(parents=True, exist_ok=True)
+    weights = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(Path(model_path).glob("*"))]
+    made_of = [str(model_path), weights, settings.model_dump_json(), [(p.id, p.answer) for p in prompts]]
+    # What unfinished parts were made of: another checkpoint, prompt or setting must not find them.
+    scratch = out / f".unfinished-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]}"
+    who: Row = {"run_id": Path(model_path).name, "model_id": str(model_path), "policy_step": 0, "split": split}
+    rows = search_policy(model_path, prompts, settings, who, out, scratch, device)
+    shutil.rmtree(scratch)
+    show(rows, settings)
+    return rows
