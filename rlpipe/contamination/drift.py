@@ -81,6 +81,13 @@ def costs(subject: Subject, watched: Sequence[Watched], max_new_tokens: int, jud
     return [w.cost(r, v) for w, r, v in zip(watched, rollouts, verdicts, strict=True)]
 
 
+def alarms(
+    baseline: Sequence[float], current: Sequence[Sequence[float]], delta: float, tolerance: float
+) -> list[Alarm]:
+    """The test of each checkpoint against the baseline; all of them together have the error `delta`."""
+    return [alarm(baseline, c, delta, tolerance, len(current)) for c in current]
+
+
 def watch(
     subjects: Iterable[Subject],
     watched: Sequence[Watched],
@@ -93,5 +100,6 @@ def watch(
     found = [(s.model_id, costs(s, watched, max_new_tokens, judge)) for s in subjects]
     if not found:
         return []
-    looks = max(len(found) - 1, 1)
-    return [(name, alarm(found[0][1], c, delta, tolerance, looks)) for name, c in found[1:]]
+    (_, baseline), *later = found
+    tested = alarms(baseline, [cost for _, cost in later], delta, tolerance)
+    return [(name, result) for (name, _), result in zip(later, tested, strict=True)]

@@ -16,7 +16,7 @@ from rlpipe import artifacts
 from rlpipe.contamination.analysis import ALL, ScoreTable, detect, difference, metric_rows, rounded, to_json
 from rlpipe.contamination.completion import Completed, complete, rate
 from rlpipe.contamination.detectors import DETECTORS, MEMBER, SUSPECT, score_probes
-from rlpipe.contamination.drift import Alarm, alarm, costs
+from rlpipe.contamination.drift import Alarm, alarms, costs
 from rlpipe.contamination.frozen import Watched
 from rlpipe.contamination.probe import Judge, Probed, Subject, probe
 from rlpipe.contamination.settings import ContaminationSettings
@@ -37,6 +37,7 @@ class Plan:
     probed: Sequence[Probed]
     benchmark: Sequence[Prompt] = ()  # for the completion probe
     watched: Sequence[Watched] = ()  # for the drift alarm
+    checkpoints: Sequence[Load] = ()  # policies on the way, in order; the drift alarm looks at each
     judge: Judge | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)  # into the row `exposure`
 
@@ -52,6 +53,15 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Look:
+    """The drift alarm at one checkpoint: the steps of training behind it, and the cost of each frozen prompt."""
+
+    step: int | None
+    costs: list[float]
+    alarm: Alarm
+
+
+@dataclass(frozen=True)
 class Examination:
     """The tables of the artifact, and what the verdict is made of."""
 
@@ -60,7 +70,7 @@ class Examination:
     table: ScoreTable
     subject: Observed
     control: Observed | None
-    alarm: Alarm | None
+    looks: list[Look]  # at the checkpoints on the way, and at the end; empty without a control
 
 
 def observe(load: Load, plan: Plan, settings: ContaminationSettings) -> Observed:
@@ -73,17 +83,29 @@ def observe(load: Load, plan: Plan, settings: ContaminationSettings) -> Observed
     return Observed(subject.model_id, probes, completed, cost)
 
 
+def observe_costs(load: Load, plan: Plan, settings: ContaminationSettings) -> tuple[int | None, list[float]]:
+    """Steps of a policy and its cost on every frozen prompt."""
+    subject = load()
+    with torch.inference_mode():
+        return subject.step, costs(subject, plan.watched, settings.max_new_tokens, plan.judge)
+
+
 def examine(plan: Plan, settings: ContaminationSettings) -> Examination:
     """Ask both policies, score, and compare. Everything after the raw paths is computed from what the file will
     hold.
     """
     torch.set_num_threads(settings.threads)
     loads = [plan.subject, *([plan.control] if plan.control else [])]
+    watching = list(plan.checkpoints) if plan.control and plan.watched else []
     observed = []
-    with progress(len(loads), f"contamination {plan.run_id}") as reporter:
+    with progress(len(loads) + len(watching), f"contamination {plan.run_id}") as reporter:
         for load in loads:
             observed.append(observe(load, plan, settings))
             reporter.advance(1, prompts=len(plan.probed))
+        on_the_way = []
+        for load in watching:
+            on_the_way.append(observe_costs(load, plan, settings))
+            reporter.advance(1, prompts=len(plan.watched))
     rows = [row for o in observed for row in o.probes]
     frame = pl.DataFrame(pl.from_arrow(artifacts.to_table(rows, artifacts.PROBES)))
     table = ScoreTable.of(score_probes(frame))
@@ -93,11 +115,11 @@ def examine(plan: Plan, settings: ContaminationSettings) -> Examination:
     metrics = metric_rows(
         table, plan.run_id, subject.model_id, control.model_id if control else None, settings, **common
     )
-    found = _alarm(subject, control, settings)
-    own = [*_exposure_rows(plan), *_completion_rows(observed, settings), *_drift_rows(subject, found, plan, settings)]
+    looks = _looks([*on_the_way, (step, subject.costs)], control, settings)
+    own = [*_exposure_rows(plan), *_completion_rows(observed, settings), *_drift_rows(looks, plan, settings)]
     shared = {"run_id": plan.run_id, "seed": settings.seed, "n_samples": 1, **common}
     metrics += [rounded({**shared, **row}) for row in own]
-    return Examination(frame, metrics, table, subject, control, found)
+    return Examination(frame, metrics, table, subject, control, looks)
 
 
 def _sampling(settings: ContaminationSettings) -> str:
@@ -106,10 +128,13 @@ def _sampling(settings: ContaminationSettings) -> str:
     return to_json({**chosen, "second_cap": settings.second_cap, "second_response": settings.second_response.kind})
 
 
-def _alarm(subject: Observed, control: Observed | None, settings: ContaminationSettings) -> Alarm | None:
-    if control is None or not subject.costs:
-        return None
-    return alarm(control.costs, subject.costs, settings.drift.delta, settings.drift.tolerance)
+def _looks(
+    found: Sequence[tuple[int | None, list[float]]], control: Observed | None, settings: ContaminationSettings
+) -> list[Look]:
+    if control is None or not control.costs:
+        return []
+    tested = alarms(control.costs, [cost for _, cost in found], settings.drift.delta, settings.drift.tolerance)
+    return [Look(step, cost, result) for (step, cost), result in zip(found, tested, strict=True)]
 
 
 def _exposure_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -137,20 +162,22 @@ def _completion_rows(observed: Sequence[Observed], settings: ContaminationSettin
     return rows
 
 
-def _drift_rows(
-    subject: Observed, found: Alarm | None, plan: Plan, settings: ContaminationSettings
-) -> list[dict[str, Any]]:
-    """`drift:<set>`: rise in cost over the control; bounds are the one-sided ones of the alarm."""
-    if found is None:
-        return []
-    kinds = {w.kind for w in plan.watched}
-    info = {"state": found.state, "alarm": found.raised, "tolerance": found.tolerance, "delta": settings.drift.delta}
-    info |= {
-        f"cost_{k}": _mean([c for c, w in zip(subject.costs, plan.watched, strict=True) if w.kind == k]) for k in kinds
-    }
-    bounds = {"value": found.rise, "ci_lo": found.lower, "ci_hi": found.upper, "n_problems": found.n}
-    base = {"model_id": subject.model_id, "benchmark": "frozen", "metric": f"drift:{settings.drift.frozen}"}
-    return [{**base, "ci_method": "hc_rlhf_one_sided", **bounds, "info_json": to_json(info)}]
+def _drift_rows(looks: Sequence[Look], plan: Plan, settings: ContaminationSettings) -> list[dict[str, Any]]:
+    """`drift:<set>` at every checkpoint: rise in cost over the control; bounds are the one-sided ones of the alarm."""
+    base = {"model_id": plan.run_id, "benchmark": "frozen", "metric": f"drift:{settings.drift.frozen}"}
+    kinds = sorted({w.kind for w in plan.watched})
+    rows = []
+    for look in looks:
+        found = look.alarm
+        info = {"state": found.state, "alarm": found.raised, "tolerance": found.tolerance}
+        info |= {"delta": settings.drift.delta, "looks": len(looks)}
+        info |= {
+            f"cost_{k}": _mean([c for c, w in zip(look.costs, plan.watched, strict=True) if w.kind == k]) for k in kinds
+        }
+        bounds = {"value": found.rise, "ci_lo": found.lower, "ci_hi": found.upper, "n_problems": found.n}
+        step = {"policy_step": look.step, "ci_method": "hc_rlhf_one_sided"}
+        rows.append({**base, **step, **bounds, "info_json": to_json(info)})
+    return rows
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rlpipe.contamination.detectors import NONMEMBER
-from rlpipe.contamination.examine import Plan, examine, verdicts, write
+from rlpipe.contamination.examine import Load, Plan, examine, verdicts, write
 from rlpipe.contamination.frozen import frozen_set
 from rlpipe.contamination.membership import Trained, match, suspects
 from rlpipe.contamination.overlap import write_overlap
@@ -41,6 +42,7 @@ def main(ctx: Context) -> None:
         probed=[*probed, *asked],
         benchmark=[p.prompt for p in suspects(benchmark, benchmark, settings.completion.limit, settings.seed)],
         watched=frozen_set(benchmark, settings.drift, settings.seed),
+        checkpoints=checkpoints(trained, f"{run}/seed-{seed}", settings.batch_size),
         judge=verify_many,
         facts={f"plant_{k}": v for k, v in (plant or {}).items()},
     )
@@ -57,6 +59,12 @@ def main(ctx: Context) -> None:
         lambda copies: verdicts(found, copies, sources, settings),
     )
     show(found.metrics, decided)
+
+
+def checkpoints(trained: Path, model_id: str, batch_size: int) -> list[Load]:
+    """The policies that a train artifact kept on the way, in the order of their steps."""
+    steps = sorted(int(path.name.removeprefix("step-")) for path in (trained / "snapshots").glob("step-*"))
+    return [partial(Subject.load, trained / "snapshots" / f"step-{n}", model_id, batch_size, n) for n in steps]
 
 
 def population(

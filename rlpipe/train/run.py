@@ -14,7 +14,7 @@ from rlpipe import artifacts, models
 from rlpipe.engine.load import load_engine
 from rlpipe.phases import Phase, load_phases, recipe_at
 from rlpipe.progress import progress
-from rlpipe.train import checkpoint
+from rlpipe.train import checkpoint, snapshots
 from rlpipe.train.log import Clock, Metrics
 from rlpipe.train.optimizer import learning_rate, make_optimizer
 from rlpipe.train.policy import Policy
@@ -51,7 +51,7 @@ def train(
     out: Path,
     scratch: Path,
 ) -> None:
-    """Train and write `policy/`, `metrics.parquet`, `rollouts.parquet` and `timings.parquet` under `out`."""
+    """Train and write `policy/`, `snapshots/`, `metrics.parquet`, `rollouts.parquet` and `timings.parquet` under `out`."""
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(True)
     run = prepare(name, seed, stacks, settings, policy, scratch)
@@ -61,6 +61,7 @@ def train(
             row, clock = advance(run, pool, settings, scratch)
             reporter.advance(1, reward=row["reward"], entropy=row["token_entropy"], seconds=sum(clock.seconds.values()))
     models.save_policy(run.trainer.policy.model, run.tokenizer, out / "policy")
+    snapshots.collect(snapshots.snapshot_steps(settings.snapshots, settings.steps), scratch, out)
     artifacts.write(out / "metrics.parquet", artifacts.STEPS, run.rows)
     artifacts.write(out / "timings.parquet", artifacts.TIMINGS, run.timings)
     run.rollouts.join(out / "rollouts.parquet")
@@ -116,6 +117,8 @@ def advance(run: Run, pool: Sequence[Prompt], settings: TrainSettings, scratch: 
     run.rows.append(row)
     run.timings.append(timing(run.step, metrics, clock, collected.num_tokens))
     run.step += 1
+    if run.step in snapshots.snapshot_steps(settings.snapshots, settings.steps):
+        snapshots.keep(run.trainer.policy.model, run.tokenizer, run.step, scratch)
     if run.step % settings.checkpoint_every == 0 or run.step == settings.steps:
         save(run, scratch)
     return row, clock

@@ -31,6 +31,7 @@ class TrainSettings(BaseModel):
     logits_chunk_bytes: int = Field(64 * 2**20, ge=2**16, description="most bytes of logits that exist at once")
     threads: int = Field(1, ge=1, description="CPU threads; part of the result, as sums are ordered by it")
     checkpoint_every: int = Field(25, ge=1, description="steps between checkpoints a killed run resumes from")
+    snapshots: int = Field(0, ge=0, description="policies kept on the way, evenly apart; contamination watches each")
 
 
 class PhaseSettings(BaseModel):

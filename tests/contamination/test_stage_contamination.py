@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,29 @@ def test_metrics_hold_both_policies_and_their_difference(made: tuple[pl.DataFram
     assert count["completion"] == 2
     exposure = metrics.filter(pl.col("metric") == "exposure")
     assert exposure["value"].to_list() == [1.0]
+
+
+def test_the_watch_looks_at_every_policy_kept_on_the_way(
+    world: World, made: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame], tmp_path: Path
+) -> None:
+    kept = World(world.curate, world.sft, tmp_path / "train")
+    shutil.copytree(world.train, kept.train)
+    shutil.copytree(world.sft / "policy", kept.train / "snapshots" / "step-4")  # nothing has changed yet
+    shutil.copytree(world.train / "policy", kept.train / "snapshots" / "step-12")
+    _, probes, metrics = run(kept, tmp_path / "out")
+    rows = metrics.filter(pl.col("metric") == "drift:format").sort("policy_step").to_dicts()
+    alone = made[2].filter(pl.col("metric") == "drift:format").to_dicts()
+    assert [row["policy_step"] for row in alone] == [10]
+    assert [row["policy_step"] for row in rows] == [4, 10, 12]
+    assert [json.loads(row["info_json"])["looks"] for row in rows] == [3] * 3
+    first, end, same = rows
+    assert (first["value"], first["ci_lo"], first["ci_hi"]) == (0.0, 0.0, 0.0)
+    assert (same["value"], same["ci_hi"]) == (end["value"], end["ci_hi"])
+    assert end["value"] == alone[0]["value"]
+    assert end["ci_hi"] >= alone[0]["ci_hi"]  # three looks share the error that one had to itself
+    assert probes.equals(made[1])
+    others = [frame.filter(~pl.col("metric").str.starts_with("drift")) for frame in (metrics, made[2])]
+    assert others[0].equals(others[1])
 
 
 def test_the_overlap_table_ends_with_verdicts_that_have_reasons(
