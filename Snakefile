@@ -1,4 +1,4 @@
-# From problems to a report: curate -> sft -> train -> evaluate, contamination -> report.
+# From problems to a report: curate -> sft -> train -> evaluate, contamination, search -> report.
 #
 #   snakemake --cores all                                      what params.yaml asks for, into results/
 #   snakemake --cores all training                             a part of it: data, training
@@ -42,5 +42,6 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/contamination.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"

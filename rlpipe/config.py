@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rlpipe.config_errors import did_you_mean, findings, numbers_read_as_text
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
+from rlpipe.evaluate.search_settings import SearchStageSettings
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.model_settings import ModelSettings
 from rlpipe.provenance import STAGES
@@ -48,6 +49,7 @@ class Params(BaseModel):
     runs: dict[str, RunSettings] = Field(min_length=1, description="named stacks of methods and their seeds")
     evaluate: EvaluateSettings = Field(default_factory=lambda: EvaluateSettings.model_validate({}))
     contamination: ContaminationSettings = Field(default_factory=lambda: ContaminationSettings.model_validate({}))
+    search: SearchStageSettings | None = Field(None, description="searches at inference; without the section, none")
     report: ReportSettings = Field(default_factory=lambda: ReportSettings.model_validate({}))
 
     @property
@@ -68,6 +70,14 @@ class Params(BaseModel):
         entries = (entry for phase in self.runs[run].stacks() for entry in phase.methods)
         names = (name for entry in entries for name in ([entry] if isinstance(entry, str) else entry))
         return list(dict.fromkeys(names))
+
+    def searches(self) -> list[str]:
+        """Artifacts of searches asked for: of the warm-up, and of the first seeds of the runs that `search` names."""
+        if self.search is None:
+            return []
+        chosen = self.runs if self.search.runs is None else self.search.runs
+        found = [f"search/{run}/seed-{seed}" for run in chosen for seed in self.runs[run].seeds[: self.search.seeds]]
+        return ["search/sft", *found]
 
     def checkers(self) -> list[str]:
         """Modules loaded by name for the sources of prompts, which rules must declare: task families and verifiers."""
@@ -140,6 +150,9 @@ def _run_references(config: Mapping[str, Any]) -> Iterator[str]:
         run = (config.get(section) or {}).get(key)
         if run is not None and run not in config["runs"]:
             yield f"{section}.{key} = {run}: no such run{did_you_mean(str(run), list(config['runs']))}"
+    for run in (config.get("search") or {}).get("runs") or []:
+        if run not in config["runs"]:
+            yield f"search.runs names {run}: no such run{did_you_mean(str(run), list(config['runs']))}"
 
 
 def _methods(params: Params) -> Iterator[str]:

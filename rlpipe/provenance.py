@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 WORK = Path(".rlpipe")  # specs, locks and scratch; nothing in it is an input of anything
-STAGES = ("curate", "sft", "train", "evaluate", "contamination", "report")
+STAGES = ("curate", "sft", "train", "evaluate", "contamination", "search", "report")
 RECEIPT = "receipt.json"
 CLOCKED = frozenset({"environment.json", "timings.parquet"})  # hold clocks, so they are in no hash
 

@@ -106,6 +106,7 @@ def test_operations_are_pure() -> None:
 def test_stages_do_not_read_the_settings_of_others() -> None:
     # A default of one stage must not be part of another's key. The shape of the model is everybody's.
     own = {stage: {f"rlpipe.{stage}.settings", "rlpipe.model_settings"} for stage in STAGES}
+    own["search"] = {"rlpipe.evaluate.search_settings", "rlpipe.model_settings"}
     own["sft"] = {"rlpipe.train.sft_settings", "rlpipe.model_settings"}
     for stage in STAGES:
         closure = CODE.closure([f"rlpipe.stages.{stage}"], leave_out=PLUMBING)

@@ -35,6 +35,9 @@ except rlpipe.config.ConfigError as error:
     raise WorkflowError(str(error))
 
 
+SEARCH_THREADS = settings.search.threads if settings.search else 1
+
+
 pathvars:
     results=settings.results,
     logs=settings.logs,
@@ -58,6 +61,21 @@ def declared(wildcards):
         raise ValueError(
             f"seed {seed} of run {run} is not declared: add it to runs.{run}.seeds in {PARAMS_FILE}, which has "
             f"{settings.runs[run].seeds}"
+        )
+    return []
+
+
+def searched(wildcards):
+    """No input, but an error for a search that params.yaml does not ask for."""
+    if settings.search is None:
+        raise ValueError(
+            f"nothing is searched: add a section `search` to {PARAMS_FILE}; `search: {{}}` takes its defaults"
+        )
+    run = getattr(wildcards, "run", None)
+    name = f"search/{run}/seed-{wildcards.seed}" if run else "search/sft"
+    if name not in settings.searches():
+        raise ValueError(
+            f"{name} is not asked for: name the run in search.runs, or raise search.seeds, in {PARAMS_FILE}"
         )
     return []
 

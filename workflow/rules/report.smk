@@ -6,6 +6,7 @@ rule report:
         wanted("train/{run}/seed-{seed}"),
         wanted("evaluate/{run}/seed-{seed}"),
         wanted("contamination/{run}/seed-{seed}"),
+        [f"<results>/{name}.done" for name in settings.searches()],
     output:
         touch("<results>/report.done"),
     log:

@@ -1,0 +1,44 @@
+# Made only where params.yaml has a section `search`.
+rule search:
+    input:
+        declared,
+        searched,
+        "<results>/curate.done",
+        "<results>/train/{run}/seed-{seed}.done",
+    output:
+        touch("<results>/search/{run}/seed-{seed}.done"),
+    log:
+        "<logs>/search/{run}/seed-{seed}.log",
+    threads: SEARCH_THREADS
+    resources:
+        gpu=DEVICES,
+        mem_mb=1500,
+        runtime=240,
+    params:
+        uses=["search"],
+        code=checkers,
+        threads=SEARCH_THREADS,
+    shell:
+        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+
+
+rule search_sft:
+    input:
+        searched,
+        "<results>/curate.done",
+        "<results>/sft.done",
+    output:
+        touch("<results>/search/sft.done"),
+    log:
+        "<logs>/search/sft.log",
+    threads: SEARCH_THREADS
+    resources:
+        gpu=DEVICES,
+        mem_mb=1500,
+        runtime=240,
+    params:
+        uses=["search"],
+        code=checkers,
+        threads=SEARCH_THREADS,
+    shell:
+        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
