@@ -67,7 +67,7 @@ def score(groups: Sequence[Group], recipe: Recipe, errors: ErrorRate) -> list[Gr
 def _judge(groups: Sequence[Group], errors: ErrorRate) -> list[Group]:
     pairs = [(g.prompt, r.text) for g in groups for r in g.rollouts]
     verdicts: list[Verdict] = verify_many(pairs)
-    errors.observe(verdicts)
+    errors.observe(verdicts, [prompt.id for prompt, _ in pairs])
     judged, start = [], 0
     for g in groups:
         end = start + len(g.rollouts)

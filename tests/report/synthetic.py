@@ -311,6 +311,16 @@ def training(root: Path, size: Size, run: str, seed: int) -> None:
     settings = params(size)
     used = {"train": settings["train"], "runs": {run: settings["runs"][run]}}
     stamp(root, f"train/{run}/seed-{seed}", used, 105.0 + 10 * seed)
+    note(root, {**settings["train"], **settings["runs"][run].get("train", {})}, METHODS[run])
+
+
+def note(root: Path, train: dict[str, Any], methods: Sequence[Any]) -> None:
+    """What the training stage adds to its receipt: everything resolved."""
+    named = [{m: {"reduction": "token"}} if isinstance(m, str) else m for m in methods]
+    changes = ["clip_cov wraps grpo's policy_loss"] if len(named) > 1 else []
+    receipt = json.loads((root / "receipt.json").read_text())
+    receipt["notes"] = {"train": train, "phases": [{"until": None, "methods": named, "changes": changes}]}
+    artifacts.write_json(root / "receipt.json", receipt)
 
 
 def contamination(root: Path, size: Size, run: str, seed: int) -> None:
@@ -324,10 +334,22 @@ def contamination(root: Path, size: Size, run: str, seed: int) -> None:
     table = ScoreTable.of(score_probes(pl.read_parquet(root / "probes.parquet")))
     metrics = metric_rows(table, model, model, "sft", ContaminationSettings(bootstrap_draws=100))
     shared = {"run_id": model, "model_id": model, "n_problems": 24, "n_samples": 1}
-    watch = {"metric": "drift:format", "benchmark": "frozen", "ci_method": "hc_rlhf_one_sided", "value": 0.01}
-    watch |= {"ci_lo": -0.02, "ci_hi": 0.04, "info_json": json.dumps({"state": "stable", "tolerance": 0.05})}
+    watch = {"metric": "drift:format", "benchmark": "frozen", "ci_method": "hc_rlhf_one_sided"}
+    looks = [
+        (10, 0.0, -0.03, 0.03, "stable"),
+        (20, 0.03, -0.02, 0.08, "not shown stable"),
+        (30, 0.01, -0.02, 0.04, "stable"),
+    ]
+    drift = [
+        watch
+        | {"policy_step": step, "value": rise, "ci_lo": lo, "ci_hi": hi}
+        | {"info_json": json.dumps({"state": state, "tolerance": 0.05})}
+        for step, rise, lo, hi, state in looks
+    ]
     met = {"metric": "exposure", "benchmark": "all", "ci_method": "none", "value": 3.5}
-    artifacts.write(root / "metrics.parquet", artifacts.EVAL, [*metrics, shared | watch, shared | met])
+    artifacts.write(
+        root / "metrics.parquet", artifacts.EVAL, [*metrics, *(shared | look for look in drift), shared | met]
+    )
     stamp(root, f"contamination/{run}/seed-{seed}", {"contamination": {"primary": "self_critique"}}, 9.0)
 
 

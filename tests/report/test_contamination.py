@@ -18,7 +18,7 @@ from rlpipe.report.data import Data
 from rlpipe.report.measures import Measured
 from rlpipe.report.page import render
 from rlpipe.report.report import build
-from rlpipe.report.sections import clean, contamination, exposure
+from rlpipe.report.sections import clean, contamination, exposure, watch
 from rlpipe.report.settings import ReportSettings
 from tests.report import synthetic
 from tests.report.conftest import Made
@@ -207,3 +207,31 @@ def test_a_graver_verdict_keeps_its_place() -> None:
     )
     assert with_random_reward(unknown, [none, gain]).decision == "review"
     assert not Gain("b", 0.2, 0.1, 0.3, 30, p=0.2).flagged  # the test does not agree with the interval
+
+
+def test_the_watch_is_a_curve_with_its_alarm_line(made: Made, data: Data) -> None:
+    section = made.sections["contamination"]
+    assert "It rings at 6 of 18 checkpoints: clip_cov seed 0" in prose(section.blocks)
+    (figure,) = [f for f in section.figures if f.name == "watch"]
+    assert list(figure.panels) == data.runs
+    rows = figure.data["watch"].filter((pl.col("run") == "grpo") & (pl.col("seed") == 0))
+    assert rows["step"].to_list() == [0, 10, 20, 30]
+    assert rows["rise"].to_list() == [0.0, 0.0, 0.03, 0.01]
+    assert set(rows["tolerance"]) == {0.05}
+    for spec in figure.charts:
+        validate(spec)
+    table = tables(section.blocks)["drift"]
+    assert {row[3].tone for row in table.rows if row[1].text == "20"} == {"mark"}
+
+
+def test_a_watch_of_the_last_policy_alone_has_no_curve(tmp_path: Path) -> None:
+    shared = {"run_id": "grpo/seed-0", "model_id": "grpo/seed-0", "n_problems": 1, "n_samples": 1, "policy_step": 9}
+    row = {"metric": "drift:text", "benchmark": "frozen", "ci_method": "x", "value": 1.0, "ci_lo": float("nan")}
+    row |= {"ci_hi": float("nan"), "info_json": json.dumps({"state": "unknown", "tolerance": 0.1})}
+    artifacts.write(tmp_path / "metrics.parquet", artifacts.EVAL, [shared | row])
+    data = Data({"contamination/grpo/seed-0": tmp_path}, ReportSettings())
+    blocks = watch.blocks(data, SEED)
+    assert not [block for block in blocks if isinstance(block, Figure)]
+    assert "It rings at 1 of 1 checkpoint: grpo seed 0" in prose(blocks)
+    assert tables(blocks)["drift"].rows[0][5].text == "\u2013"
+    assert watch.blocks(Data({}, ReportSettings()), []) == []

@@ -220,7 +220,7 @@ def test_no_law_for_a_run_that_acts_on_entropy(made: Made) -> None:
 def test_contamination_shows_verdicts_overlap_probes_and_drift(made: Made) -> None:
     section = made.sections["contamination"]
     assert {t.name for t in section.tables} == {"verdicts", "overlap", "clean", "auc-named", "auc-all", "drift"}
-    assert [f.name for f in section.figures] == ["roc", "auc"]
+    assert [f.name for f in section.figures] == ["roc", "auc", "watch"]
     assert len(table(section, "overlap").rows) == 2
     assert "3.5 times" in text(section)
     named = table(section, "auc-named").numbers
@@ -285,3 +285,17 @@ def test_machines_and_versions_that_differ_are_named(tmp_path: Path) -> None:
     assert "2 kinds of machine, so their times do not compare" in provenance.machines(data)
     assert "torch\u00a02.13 and 2.14" in provenance.versions(data)
     assert "1 package differs between artifacts: torch" in provenance.versions(data)
+
+
+def test_provenance_shows_what_was_resolved_and_which_method_changed_which(made: Made) -> None:
+    methods = table(made.sections["provenance"], "methods-resolved").numbers
+    assert methods is not None
+    said = {row["run"]: (row["methods"], row["changes"]) for row in methods.iter_rows(named=True)}
+    assert said["clip_cov"] == (
+        "grpo (reduction token); clip_cov (fraction 0.005)",
+        "clip_cov wraps grpo's policy_loss",
+    )
+    assert said["grpo"][1] == ""
+    settings = table(made.sections["provenance"], "settings-resolved")
+    marked = {row[0].text for row in settings.rows if any(cell.tone == "mark" for cell in row)}
+    assert marked == {"<code>learning_rate</code>"}

@@ -12,10 +12,10 @@ from rlpipe.contamination.random_reward import Gain
 from rlpipe.contamination.verdict import Verdict, with_random_reward
 from rlpipe.report.blocks import Block, Cell, Column, Heading, Prose, Section, Table, absent
 from rlpipe.report.data import Data
-from rlpipe.report.markup import NONE, escape, listing, number, run_name
+from rlpipe.report.markup import NONE, escape, listing
 from rlpipe.report.measures import Measured
 from rlpipe.report.random_rewards import gains
-from rlpipe.report.sections import clean, exposure, probes
+from rlpipe.report.sections import clean, exposure, probes, watch
 from rlpipe.report.sections.probes import Seed
 
 ID, TITLE, SHORT = "contamination", "Contamination", "Contamination"
@@ -32,7 +32,7 @@ def build(data: Data, measured: Measured) -> Section:
     records = pl.concat([_records(data, seed) for seed in found])
     blocks: list[Block] = [*verdicts(with_gains(records, measured)), *overlap(records)]
     blocks += [*clean.blocks(data, measured, found), *probes.blocks(data, found), *exposure.blocks(data, found)]
-    blocks += drift(data, found)
+    blocks += watch.blocks(data, found)
     if not blocks:
         blocks.append(Prose("The contamination checks hold no overlap table and no probe.", "absent"))
     return Section(ID, TITLE, blocks, "Was an evaluation prompt trained on, and would the policy show it?", SHORT)
@@ -130,29 +130,3 @@ def overlap(records: pl.DataFrame) -> list[Block]:
         Heading("Overlap"),
         Table("overlap", columns, body, caption, pl.DataFrame(numbers, infer_schema_length=None)),
     ]
-
-
-def drift(data: Data, found: Sequence[Seed]) -> list[Block]:
-    """Behaviour on a frozen set of prompts, before and after."""
-    body, numbers = [], []
-    for run, seed, name in found:
-        for row in data.evaluation(name).filter(pl.col("metric").str.starts_with("drift")).iter_rows(named=True):
-            info = json.loads(row["info_json"] or "{}")
-            state = str(info.get("state", "unknown"))
-            tone = {"stable": "up", "drifted": "down"}.get(state, "mark")
-            cells = [Cell(f"{run_name(run, data.colours.slots[run])} seed {seed}"), Cell(escape(row["metric"]))]
-            cells += [Cell(escape(state), tone=tone), Cell(number(row["value"], 3, sign=True), sort=row["value"])]
-            body.append([*cells, Cell(number(row["ci_lo"], 3, sign=True)), Cell(number(row["ci_hi"], 3, sign=True))])
-            numbers.append({"run": run, "seed": seed, "metric": row["metric"], "state": state, "rise": row["value"]})
-            numbers[-1] |= {"lower": row["ci_lo"], "upper": row["ci_hi"], "tolerance": info.get("tolerance")}
-    if not body:
-        return []
-    columns = [Column("Seed", number=False), Column("Watch", number=False), Column("State", number=False)]
-    columns += [Column("Rise in cost"), Column("Lower bound"), Column("Upper bound")]
-    tolerance = numbers[0]["tolerance"]
-    caption = (
-        "Did behaviour outside the reward get worse? Cost (0 right, 1 wrong) on a frozen set of prompts, the run "
-        "minus the warm-up. <em>Stable</em> needs the upper bound within the "
-        f"tolerance{'' if tolerance is None else f' of {tolerance:g}'}; <em>not shown stable</em> is an alarm too."
-    )
-    return [Heading("Drift"), Table("drift", columns, body, caption, pl.DataFrame(numbers, infer_schema_length=None))]

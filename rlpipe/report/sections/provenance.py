@@ -11,6 +11,7 @@ import polars as pl
 from rlpipe.report.blocks import Block, Cell, Column, Prose, Section, Table, absent
 from rlpipe.report.data import Data
 from rlpipe.report.markup import NONE, count, escape, listing, run_name, seconds, size
+from rlpipe.report.sections import resolved
 
 ID, TITLE, SHORT = "provenance", "Where the numbers come from", "Provenance"
 SHORT_KEY = 10
@@ -31,6 +32,7 @@ def build(data: Data) -> Section:
     if not data.inputs:
         return absent(ID, TITLE, "This report has no inputs.", SHORT)
     blocks: list[Block] = [runs(data)] if any(data.run_settings(run) for run in data.runs) else []
+    blocks += resolved.tables(data)
     return Section(ID, TITLE, [*blocks, artifacts(data), Prose(machines(data)), Prose(versions(data))], short=SHORT)
 
 
@@ -40,7 +42,7 @@ def runs(data: Data) -> Table:
     for run in data.runs:
         settings = data.run_settings(run)
         stack, changes = _stack(settings), settings.get("train") or {}
-        changed = ", ".join(f"{key} {_value(value)}" for key, value in sorted(changes.items()))
+        changed = ", ".join(f"{key} {resolved.value(value)}" for key, value in sorted(changes.items()))
         cells = [Cell(run_name(run, data.colours.slots[run])), Cell(escape(stack)), Cell(escape(changed) or NONE)]
         rows.append([*cells, Cell(escape(listing([str(seed) for seed in data.seeds[run]])))])
         numbers.append({"run": run, "methods": stack, "changes": changed, "seeds": json.dumps(data.seeds[run])})
@@ -49,7 +51,7 @@ def runs(data: Data) -> Table:
         for name in ("Run", "Methods, first to last", "Changes to the shared settings", "Seeds")
     ]
     caption = (
-        "What each run is; hyperparameters not named have the paper\u2019s value, see <code>rlpipe methods</code>."
+        "What each run is, as <code>params.yaml</code> has it; hyperparameters not named have the paper\u2019s value."
     )
     return Table("runs", columns, rows, caption, pl.DataFrame(numbers), sortable=False)
 
@@ -60,22 +62,8 @@ def _stack(settings: Mapping[str, Any]) -> str:
     words = []
     for phase in phases:
         until = f" until {100 * phase['until']:g} % of the steps" if phase.get("until") else ""
-        words.append(", ".join(_method(entry) for entry in phase["methods"]) + until)
+        words.append(", ".join(resolved.method(entry) for entry in phase["methods"]) + until)
     return "; then ".join(words)
-
-
-def _method(entry: str | Mapping[str, Any]) -> str:
-    if isinstance(entry, str):
-        return entry
-    described = []
-    for name, values in entry.items():
-        inside = ", ".join(f"{key} {_value(value)}" for key, value in (values or {}).items())
-        described.append(f"{name} ({inside})" if inside else name)
-    return ", ".join(described)
-
-
-def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def artifacts(data: Data) -> Table:
