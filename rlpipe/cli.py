@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rlpipe import cli_data
+from rlpipe import cli_data, cli_search
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -123,7 +123,8 @@ def _readable(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for command in (cli_data.methods, cli_data.import_, cli_data.export, cli_data.evaluate, cli_data.contamination):
+STANDING_ALONE = (cli_data.methods, cli_data.import_, cli_data.export, cli_data.evaluate, cli_data.contamination)
+for command in (*STANDING_ALONE, cli_search.search, cli_search.friction):
     app.command(command.__name__.rstrip("_"))(_readable(command))
 
 
