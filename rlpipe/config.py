@@ -111,7 +111,7 @@ def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOM
     except ValidationError as error:
         raise _error(where, findings(error, config, Params)) from None
     problems = [*_names(params), *_run_references(config), *_methods(params)]
-    problems += [*_sources(params, home), *_model(params)]
+    problems += [*_sources(params, home), *_model(params), *_marker(params)]
     if problems:
         raise _error(where, problems)
     return params
@@ -156,14 +156,41 @@ def _run_references(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _methods(params: Params) -> Iterator[str]:
+    """Methods of every phase by themselves, and then the phases of a run as a whole."""
+    from rlpipe.phases import check_phases
     from rlpipe.signatures import check_methods
 
     for run, settings in params.runs.items():
+        wrong = []
         for i, phase in enumerate(settings.stacks()):
             try:
                 check_methods(phase.methods)
             except ValueError as error:
-                yield f"runs.{run}.{f'phases[{i}].' if settings.phases else ''}methods: {error}"
+                wrong.append(f"runs.{run}.{f'phases[{i}].' if settings.phases else ''}methods: {error}")
+        try:
+            if settings.phases and not wrong:
+                check_phases([phase.model_dump(exclude_none=True) for phase in settings.phases])
+        except ValueError as error:
+            wrong.append(f"runs.{run}.phases: {error}")
+        yield from wrong
+
+
+def _marker(params: Params) -> Iterator[str]:
+    """The word that asks for another solution has to be taught before it is asked with."""
+    asked, sft = params.contamination.second_response, params.sft
+    key = "contamination.second_response"
+    if asked.kind != "marker":
+        return
+    if not sft.second_share and params.model.path is None:
+        yield (
+            f"{key}.kind = marker: the warm-up does not teach the word '{asked.marker}' (sft.second_share = 0); set "
+            "sft.second_share to 0.1, or the kind to critique for a model that follows instructions"
+        )
+    elif sft.second_share and asked.marker != sft.second_marker:
+        yield (
+            f"{key}.marker = {asked.marker}: the warm-up teaches '{sft.second_marker}' (sft.second_marker); make the two "
+            "the same word"
+        )
 
 
 def _sources(params: Params, home: Path) -> Iterator[str]:

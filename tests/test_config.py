@@ -17,6 +17,7 @@ SMALL: dict[str, Any] = {
     "curate": {"sources": [{"task": "expression", "levels": {"easy": 10}}]},
     "runs": {"grpo": {"seeds": [0, 1], "methods": ["grpo"]}},
 }
+LAST = {"methods": ["grpo"]}
 Change = Callable[[dict[str, Any]], Any]
 
 
@@ -87,6 +88,21 @@ WRONG: dict[str, tuple[Change, str]] = {
         "evaluate.baseline = gro: no such run; did you mean 'grpo'?",
     ),
     "directory that is not there": (put("model.path", "./none"), "model.path = ./none: no such directory"),
+    "phases out of order": (
+        put("runs.x", {"seeds": [0], "phases": [{"methods": ["grpo"], "until": u} for u in (0.6, 0.4)] + [LAST]}),
+        "runs.x.phases: phase 1: until = 0.4 must be a share of the run, above 0.6 and below 1",
+    ),
+    "marker that is not taught": (
+        put("contamination.second_response", {"kind": "marker"}),
+        "contamination.second_response.kind = marker: the warm-up does not teach the word 'otherwise' "
+        "(sft.second_share = 0); set sft.second_share to 0.1, or the kind to critique",
+    ),
+    "marker other than the one taught": (
+        lambda c: c.update(
+            sft={"second_share": 0.1, "second_marker": "again"}, contamination={"second_response": {"kind": "marker"}}
+        ),
+        "contamination.second_response.marker = otherwise: the warm-up teaches 'again' (sft.second_marker); make the two",
+    ),
     "date": (put("report.title", __import__("datetime").date(2026, 1, 1)), "report: holds a value that is no text"),
 }
 
@@ -116,6 +132,13 @@ def test_a_model_needs_its_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").touch()
     assert load(config).model.path == str(tmp_path)
     assert load({**SMALL, "model": {"path": "org/model"}}).model.path == "org/model"
+
+
+def test_a_marker_may_come_with_the_model_or_from_the_warm_up() -> None:
+    asked = {"contamination": {"second_response": {"kind": "marker", "marker": "again"}}}
+    assert load({**SMALL, **asked, "model": {"path": "org/model"}}).sft.second_share == 0
+    taught = {"second_share": 0.1, "second_marker": "again"}
+    assert load({**SMALL, **asked, "sft": taught}).contamination.second_response.marker == "again"
 
 
 def test_a_study_has_folders_of_its_own() -> None:
