@@ -117,7 +117,7 @@ class Prober:
             "drawn_tokens": found.cost.drawn,
             "scorer_calls": found.cost.scorer_calls,
             "nan_scores": found.cost.nan_scores,
-            "steps": max(len(p.steps) for p in particles),
+            "steps": max(self._steps(p.ids) if method in SAMPLED else len(p.steps) for p in particles),
             "chosen": found.chosen,
             "answers": list(found.answers),
             "correct": list(found.correct),
@@ -129,6 +129,15 @@ class Prober:
             "seed": s.seed,
             "settings_json": json.dumps(shared | ({} if method in SAMPLED else steps), sort_keys=True),
         }
+
+    def _steps(self, ids: Sequence[int]) -> int:
+        """Steps in which a stepwise search would write a whole sample: to a separator, or `step_tokens` tokens."""
+        count, length = 0, 0
+        for token in ids:
+            length += 1
+            if token in self.separators or length == self.settings.step_tokens:
+                count, length = count + 1, 0
+        return count + (length > 0)
 
 
 def write_searches(

@@ -25,6 +25,7 @@ from rlpipe.report.sections import (
     provenance,
     rollouts,
     search,
+    search_tokens,
     support,
 )
 from rlpipe.report.settings import ReportSettings
@@ -60,6 +61,7 @@ def build(data: Data) -> list[Section]:
             support.build(data, measured),
             diversity.build(data, measured),
             search.build(data, measured),
+            *search_tokens.build(data),
             rollouts.build(data),
             provenance.build(data),
         ]

@@ -14,7 +14,7 @@ from rlpipe.report.charts import Colours, powers_axis, specification
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.measures import Measured
 
-ID, TITLE, SHORT = "search", "Picking one of k rollouts", "Search"
+ID, TITLE, SHORT = "search", "Picking one of k rollouts", "Picking"
 STRATEGIES = {"pass": "any correct", "majority": "majority", "best_of": "likeliest"}
 
 
