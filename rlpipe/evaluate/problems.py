@@ -15,7 +15,7 @@ from rlpipe.evaluate.answer_entropy import answer_entropy
 from rlpipe.evaluate.pass_at_k import best_of_n, pass_at_k, pass_hat_k
 from rlpipe.evaluate.votes import majority_at_k, weighted_vote
 
-# Everything the metrics need; texts and token ids are not read.
+# Everything the metrics need; token ids are not read, and texts for diversity only.
 COLUMNS = (
     "run_id",
     "model_id",
@@ -35,10 +35,20 @@ COLUMNS = (
     "verifier",
     "verifier_version",
     "verifier_status",
+    "info_json",
 )
 ERRORS = ("timeout", "error", "gold_unparseable", "needs_symbolic")
 NO_ANSWER = ("no_answer", "ambiguous")
-UNBOUNDED = ("answer_entropy", "answer_entropy_corrected", "token_entropy", "distinct_correct", "response_length")
+UNBOUNDED = (
+    "answer_entropy",
+    "answer_entropy_corrected",
+    "token_entropy",
+    "distinct_correct",
+    "response_length",
+    "vendi_q1",
+    "vendi_q2",
+    "answer_vendi",
+)
 SCORER = "exp(mean log-probability of the response's tokens)"
 
 
@@ -65,12 +75,12 @@ def metric(label: str) -> Metric:
     return Metric(found[1] + "k", int(found[2])) if found else Metric(label)
 
 
-def read_samples(path: Path | str) -> pl.DataFrame:
-    """The columns of rollouts/1 that evaluation needs.
+def read_samples(path: Path | str, texts: bool = False) -> pl.DataFrame:
+    """The columns of rollouts/1 that evaluation needs; the responses too where `texts` asks for them.
 
     Raises: ArtifactError for a file of another schema; ValueError if it holds no rollout.
     """
-    frame = artifacts.read(path, artifacts.ROLLOUTS, COLUMNS)
+    frame = artifacts.read(path, artifacts.ROLLOUTS, (*COLUMNS, *(["response"] if texts else [])))
     if frame.is_empty():
         raise ValueError(f"{path}: holds no rollout, so there is nothing to evaluate")
     return frame

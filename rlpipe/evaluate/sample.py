@@ -16,6 +16,7 @@ from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.progress import Reporter, progress
 from rlpipe.types import Engine, Prompt, Rollout, Sampling, Verdict, draw_seed
 from rlpipe.verifiers.answer import EVALUATION
+from rlpipe.verifiers.cross_check import cross_check
 from rlpipe.verifiers.error_rate import ErrorRate
 from rlpipe.verifiers.verify import verify_many
 
@@ -98,10 +99,16 @@ def _rows(
     correct = sum(v.correct for v in verdicts) / len(verdicts)
     reporter.advance(len(owners), correct=correct, tokens=sum(r.response_length for r in rollouts) / len(rollouts))
     shared = asdict(subject) | {"sampling_json": json.dumps(asdict(sampling), sort_keys=True), "seed": settings.seed}
-    shared["info_json"] = json.dumps({"split": split})
+    answers = [(rollout.text, prompt.answer) for (prompt, _), rollout in zip(owners, rollouts, strict=True)]
+    second = cross_check(answers, verdicts, settings.cross_check, settings.seed)
+    infos = [json.dumps({"split": split} | ({"second": second[i]} if i in second else {})) for i in range(len(owners))]
     return [
-        shared | _prompt_columns(prompt, j) | _rollout_columns(rollout) | _verdict_columns(verdict)
-        for (prompt, j), rollout, verdict in zip(owners, rollouts, verdicts, strict=True)
+        shared
+        | _prompt_columns(prompt, j)
+        | _rollout_columns(rollout)
+        | _verdict_columns(verdict)
+        | {"info_json": info}
+        for (prompt, j), rollout, verdict, info in zip(owners, rollouts, verdicts, infos, strict=True)
     ]
 
 

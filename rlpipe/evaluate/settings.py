@@ -62,6 +62,12 @@ class EvaluateSettings(BaseModel):
     max_verifier_error_rate: float = Field(
         default=0.02, ge=0.0, le=1.0, description="share of answers the verifier may fail on before the stage stops"
     )
+    cross_check: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=1.0,
+        description="share of exactly compared answers that math-verify judges a second time",
+    )
 
     @field_validator("ks")
     @classmethod

@@ -13,8 +13,10 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.evaluate import runs
+from rlpipe.evaluate.diversity import diversity_table
 from rlpipe.evaluate.intervals import Interval, interval, sampling_se, t_interval
 from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table, read_samples
+from rlpipe.evaluate.second_opinion import METRIC, disagreement
 from rlpipe.evaluate.settings import EvaluateSettings
 
 Row = dict[str, Any]
@@ -24,6 +26,8 @@ FEW_PROBLEMS = 30  # below, the t interval is given as well
 
 def summarise(samples: pl.DataFrame, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
     """Rows of eval/1 for every policy (run, model, step) whose rollouts are in `samples`.
+
+    Where `samples` has the responses, the measures of diversity are among the metrics.
 
     Raises: ValueError for `ks` beyond the samples there are.
     """
@@ -63,11 +67,13 @@ def intervals_of(
 
 def _policy_rows(samples: pl.DataFrame, settings: EvaluateSettings) -> list[Row]:
     table = problem_table(samples, settings.ks, settings.seed)
+    if "response" in samples.columns and not samples["response"].null_count():
+        table = table.join(diversity_table(samples), on="prompt_id", how="left", maintain_order="left")
     rows: list[Row] = []
     for name, where, part in benchmarks(table):
         own = samples if name == ALL else samples.filter(pl.col("prompt_id").is_in(part["prompt_id"].to_list()))
         rows += _benchmark_rows(name, where, part, own, settings)
-    return rows + _passes(samples, table, settings)
+    return rows + _passes(samples, table, settings) + _second_opinions(samples, table, settings)
 
 
 def _benchmark_rows(
@@ -102,6 +108,18 @@ def _remarks(m: Metric, values: np.ndarray, correct: np.ndarray | None, n: int, 
     if m.name == "best_of@k" or m.name == "weighted_vote":
         info["scorer"] = SCORER
     return info
+
+
+def _second_opinions(samples: pl.DataFrame, table: pl.DataFrame, settings: EvaluateSettings) -> list[Row]:
+    """`cross_check_disagreement`, of the sources that have answers judged twice, and of all."""
+    rows, n = [], int(table["n"].min())  # type: ignore[arg-type]
+    for source, numbers in disagreement(samples, settings.confidence):
+        own = samples if source is None else samples.filter(pl.col("data_source") == source)
+        part = table if source is None else table.filter(pl.col("data_source") == source)
+        info = to_json(numbers.pop("info"))
+        facts = _facts(source or ALL, part, own, settings)
+        rows.append(facts | numbers | {"metric": METRIC, "n_samples": n, "info_json": info})
+    return rows
 
 
 def _facts(name: str, table: pl.DataFrame, samples: pl.DataFrame, settings: EvaluateSettings) -> Row:
@@ -188,6 +206,6 @@ def write_metrics(directory: Path, settings: EvaluateSettings, split: str | None
 
     Raises: ArtifactError for samples of another schema; ValueError for none.
     """
-    rows = summarise(read_samples(directory / "samples.parquet"), settings, split)
+    rows = summarise(read_samples(directory / "samples.parquet", texts=True), settings, split)
     artifacts.write(directory / "metrics.parquet", artifacts.EVAL, rows)
     return rows

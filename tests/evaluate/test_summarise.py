@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
+from rlpipe.evaluate.diversity import diversity_table
 from rlpipe.evaluate.intervals import t_interval
 from rlpipe.evaluate.pass_at_k import pass_at_k
 from rlpipe.evaluate.problems import mean_over_seeds, metric, problem_table, read_samples
@@ -38,6 +39,25 @@ def test_rows_have_the_schema_and_the_counts() -> None:
     assert row["truncation_rate"] == pytest.approx((samples["finish_reason"] == "length").mean())
     assert row["no_answer_rate"] == pytest.approx(samples["canonical_answer"].is_null().mean())
     assert row["ci_lo"] < row["value"] < row["ci_hi"]
+
+
+def test_diversity_is_measured_by_source_and_level_where_there_are_texts() -> None:
+    samples = rollouts()
+    words = pl.concat_str("response", pl.col("canonical_answer").fill_null("nothing"), separator=" ")
+    varied = samples.with_columns(pl.when(pl.col("data_source") == "rlpipe/a").then(words).otherwise("response"))
+    rows = summarise(varied, FAST)
+    table = diversity_table(varied)
+    for name in ("vendi_q1", "vendi_q2", "distinct_1", "distinct_2", "self_bleu", "answer_vendi"):
+        expected = table[name].drop_nulls()
+        if len(expected):
+            assert value(rows, "all", name)["value"] == pytest.approx(expected.mean())
+    mixed, same = (value(rows, source, "vendi_q1") for source in ("rlpipe/a", "rlpipe/b"))
+    assert mixed["ci_lo"] < mixed["value"] < mixed["ci_hi"]
+    assert mixed["value"] > 1.2
+    assert same["value"] == pytest.approx(1.0)
+    assert value(rows, "rlpipe/a:easy", "vendi_q1")["n_problems"] == 3
+    without = {r["metric"] for r in summarise(samples.drop("response"), FAST)}
+    assert without.isdisjoint(table.columns)
 
 
 def test_benchmarks_are_all_sources_and_levels() -> None:
