@@ -16,6 +16,7 @@ from rlpipe.train import run as run_module
 from rlpipe.train.run import train
 from rlpipe.train.settings import PhaseSettings, TrainSettings
 from rlpipe.types import Prompt, Verdict
+from rlpipe.verifiers.error_rate import ErrorRate, VerifierFailing
 from tests.toy import tiny_policy
 
 SETTINGS = TrainSettings(
@@ -138,3 +139,12 @@ def test_sampler_and_trainer_agree(policy: Path, tmp_path: Path) -> None:
     metrics = artifacts.read(run(policy, tmp_path / "out", ["grpo"]) / "metrics.parquet", artifacts.STEPS)
     assert float(metrics["logprob_gap_p999"].max()) < 1e-4
     assert torch.tensor(metrics["clip_fraction"].to_list()).isfinite().all()
+
+
+def test_a_failing_verifier_ends_the_run_and_names_a_prompt(
+    policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlpipe.train.collect.verify_many", lambda pairs: [Verdict(0.0, "error") for _ in pairs])
+    monkeypatch.setattr(run_module, "ErrorRate", lambda: ErrorRate(minimum=5))
+    with pytest.raises(VerifierFailing, match=r"prompt p\d"):
+        run(policy, tmp_path / "out", ["grpo"])
