@@ -89,6 +89,16 @@ def test_a_benchmark_that_is_not_clean_at_all_has_a_dash(small: dict[str, Path])
     assert {row[4].text for row in table.rows} == {"\u2013"}
 
 
+def test_prompts_that_were_not_compared_are_not_called_clean(small: dict[str, Path]) -> None:
+    params = {"contamination": {"benchmark_split": "probe"}}  # and the test split was evaluated
+    data = Data(small, ReportSettings(), params)
+    blocks = clean.blocks(data, Measured(data), SEED)
+    assert "0 of 12 evaluated prompts have no counterpart" in prose(blocks)
+    assert "12 prompts of another split were not compared" in prose(blocks)
+    without = {name: path for name, path in small.items() if name != "curate"}
+    assert clean.blocks(Data(without, ReportSettings()), Measured(Data(without, ReportSettings())), SEED) == []
+
+
 def planted(root: Path, run: str, seed: int, epochs: int, area: float) -> Path:
     """Metrics as the contamination stage writes them of a planted run: two detectors, one that sees and one that does not."""
     name = f"{run}/seed-{seed}"

@@ -23,18 +23,26 @@ def blocks(data: Data, measured: Measured, found: Sequence[Seed]) -> list[Block]
     """A sentence on how much is clean, and both scores of every policy by benchmark; empty where nothing was compared."""
     tables = [data.table(name, "overlap.parquet", artifacts.CONTAMINATION) for _, _, name in found]
     compared = [table for table in tables if "summary" in set(table["record_type"])]
-    if not compared or not measured.policies:
+    asked = _asked(data)
+    if not compared or not measured.policies or not asked:
         return []
-    clean = set(measured.prompts["prompt_id"])
+    every = set(measured.prompts["prompt_id"])
+    clean = every & asked
     for table in compared:  # planted runs are trained on more: a prompt is clean if it is so for every run
         clean &= set(clean_subset(table, measured.prompts))
     rows = scores(measured, clean)
     total, n = len(measured.prompts), len(clean)
     return [
         Heading("Score on the clean prompts"),
-        Prose(_how_to_read(n, total), "reading"),
+        Prose(_how_to_read(n, total, len(every - asked)), "reading"),
         _table(data, rows, n == total),
     ]
+
+
+def _asked(data: Data) -> set[str]:
+    """Ids of the prompts that were compared with training prompts: others may not be called clean."""
+    split = str(data.section("contamination").get("benchmark_split") or "test")
+    return set(data.prompts.filter(pl.col("split") == split)["prompt_id"])
 
 
 def scores(measured: Measured, clean: set[str]) -> pl.DataFrame:
@@ -59,7 +67,7 @@ def _row(scored: Scored) -> dict[str, Any]:
     return {**place, **numbers, "prompts": scored.n, "of": scored.total}
 
 
-def _how_to_read(n: int, total: int) -> str:
+def _how_to_read(n: int, total: int, missing: int) -> str:
     if n == total:
         return (
             f"No training prompt resembles any of the {count(total, 'evaluated prompt')}, so the clean prompts are all of "
@@ -69,6 +77,11 @@ def _how_to_read(n: int, total: int) -> str:
         f"{n:,} of {count(total, 'evaluated prompt')} have no counterpart among the training prompts, be it a copy or the "
         "same template with other numbers. A score that is lower on these alone owes something to having seen the others, "
         "or they are harder; where the two intervals lie apart, quote the clean one."
+        + (
+            f" {count(missing, 'prompt')} of another split were not compared and do not count as clean."
+            if missing
+            else ""
+        )
     )
 
 
