@@ -116,7 +116,7 @@ def examine(plan: Plan, settings: ContaminationSettings) -> Examination:
         table, plan.run_id, subject.model_id, control.model_id if control else None, settings, **common
     )
     looks = _looks([*on_the_way, (step, subject.costs)], control, settings)
-    own = [*_exposure_rows(plan), *_completion_rows(observed, settings), *_drift_rows(looks, plan, settings)]
+    own = [*_exposure_rows(plan), *_completion_rows(observed, settings), *_drift_rows(looks, control, plan, settings)]
     shared = {"run_id": plan.run_id, "seed": settings.seed, "n_samples": 1, **common}
     metrics += [rounded({**shared, **row}) for row in own]
     return Examination(frame, metrics, table, subject, control, looks)
@@ -162,15 +162,19 @@ def _completion_rows(observed: Sequence[Observed], settings: ContaminationSettin
     return rows
 
 
-def _drift_rows(looks: Sequence[Look], plan: Plan, settings: ContaminationSettings) -> list[dict[str, Any]]:
+def _drift_rows(
+    looks: Sequence[Look], control: Observed | None, plan: Plan, settings: ContaminationSettings
+) -> list[dict[str, Any]]:
     """`drift:<set>` at every checkpoint: rise in cost over the control; bounds are the one-sided ones of the alarm."""
+    if control is None:
+        return []
     base = {"model_id": plan.run_id, "benchmark": "frozen", "metric": f"drift:{settings.drift.frozen}"}
     kinds = sorted({w.kind for w in plan.watched})
     rows = []
     for look in looks:
         found = look.alarm
         info = {"state": found.state, "alarm": found.raised, "tolerance": found.tolerance}
-        info |= {"delta": settings.drift.delta, "looks": len(looks)}
+        info |= {"delta": settings.drift.delta, "looks": len(looks), "cost_before": _mean(control.costs)}
         info |= {
             f"cost_{k}": _mean([c for c, w in zip(look.costs, plan.watched, strict=True) if w.kind == k]) for k in kinds
         }

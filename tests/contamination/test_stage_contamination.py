@@ -148,6 +148,7 @@ def test_the_watch_looks_at_every_policy_kept_on_the_way(
     assert [row["policy_step"] for row in alone] == [10]
     assert [row["policy_step"] for row in rows] == [4, 10, 12]
     assert [json.loads(row["info_json"])["looks"] for row in rows] == [3] * 3
+    assert len({json.loads(row["info_json"])["cost_before"] for row in rows}) == 1
     first, end, same = rows
     assert (first["value"], first["ci_lo"], first["ci_hi"]) == (0.0, 0.0, 0.0)
     assert (same["value"], same["ci_hi"]) == (end["value"], end["ci_hi"])

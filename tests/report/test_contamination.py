@@ -237,11 +237,12 @@ def test_the_watch_is_a_curve_with_its_alarm_line(made: Made, data: Data) -> Non
 def test_a_watch_of_the_last_policy_alone_has_no_curve(tmp_path: Path) -> None:
     shared = {"run_id": "grpo/seed-0", "model_id": "grpo/seed-0", "n_problems": 1, "n_samples": 1, "policy_step": 9}
     row = {"metric": "drift:text", "benchmark": "frozen", "ci_method": "x", "value": 1.0, "ci_lo": float("nan")}
-    row |= {"ci_hi": float("nan"), "info_json": json.dumps({"state": "unknown", "tolerance": 0.1})}
+    row |= {"ci_hi": float("nan"), "info_json": json.dumps({"state": "unknown", "tolerance": 0.1, "cost_before": 0.9})}
     artifacts.write(tmp_path / "metrics.parquet", artifacts.EVAL, [shared | row])
     data = Data({"contamination/grpo/seed-0": tmp_path}, ReportSettings())
     blocks = watch.blocks(data, SEED)
     assert not [block for block in blocks if isinstance(block, Figure)]
     assert "It rings at 1 of 1 checkpoint: grpo seed 0" in prose(blocks)
-    assert tables(blocks)["drift"].rows[0][5].text == "\u2013"
+    assert "The warm-up already fails most of the set" in prose(blocks)
+    assert [cell.text for cell in tables(blocks)["drift"].rows[0][4:]] == ["0.900", "+1.000", "\u2013", "\u2013"]
     assert watch.blocks(Data({}, ReportSettings()), []) == []

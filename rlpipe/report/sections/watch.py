@@ -16,7 +16,8 @@ from rlpipe.report.markup import NONE, count, escape, listing, number, run_name
 from rlpipe.report.sections.probes import Seed
 
 TYPES = {"run": pl.String, "seed": pl.Int64, "step": pl.Int64, "metric": pl.String, "state": pl.String}
-TYPES |= dict.fromkeys(("rise", "lower", "upper", "tolerance"), pl.Float64)
+TYPES |= dict.fromkeys(("rise", "lower", "upper", "tolerance", "before"), pl.Float64)
+ROOM = 0.5  # share of the frozen prompts that the warm-up must handle for a rise to be seen
 TONES = {"stable": "up", "drifted": "down"}
 
 
@@ -40,7 +41,8 @@ def looks(data: Data, found: Sequence[Seed]) -> pl.DataFrame:
             info = json.loads(row["info_json"] or "{}")
             place = {"run": run, "seed": seed, "step": row["policy_step"], "metric": row["metric"]}
             bounds = {"rise": row["value"], "lower": row["ci_lo"], "upper": row["ci_hi"]}
-            rows.append({**place, **bounds, "state": info.get("state", "unknown"), "tolerance": info.get("tolerance")})
+            facts = {"state": info.get("state", "unknown"), "tolerance": info.get("tolerance")}
+            rows.append({**place, **bounds, **facts, "before": info.get("cost_before")})
     frame = pl.DataFrame(rows, schema=TYPES).fill_nan(None)
     return frame.sort("run", "seed", "step", maintain_order=True, nulls_last=True) if len(rows) else frame
 
@@ -58,18 +60,24 @@ def _how_to_read(rows: pl.DataFrame) -> str:
         if seeds
         else f"It is silent at {'the one checkpoint' if len(rows) == 1 else f'all {len(rows)} checkpoints'}."
     )
+    high = rows["before"].max()
+    blind = (
+        " The warm-up already fails most of the set, which leaves little room to get worse: the watch sees little here."
+        if isinstance(high, float) and high > 1 - ROOM
+        else ""
+    )
     return (
         "Did behaviour outside the reward get worse? Cost (0 right, 1 wrong) on a frozen set of prompts, the run minus the "
         "warm-up. <strong>The alarm is silent only where the upper bound of the rise is within the tolerance"
         f"{within}</strong>: <em>not shown stable</em> is an alarm too, and <em>drifted</em> means that even the lower bound "
-        f"is above it. The checkpoints of a seed share the chance of a miss. {rang}"
+        f"is above it. The checkpoints of a seed share the chance of a miss. {rang}{blind}"
     )
 
 
 def curve(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with a step, each seed starting at 0, where the policy is the warm-up itself."""
     known = rows.drop_nulls("step")
-    start = known.group_by("run", "seed", "metric", maintain_order=True).agg(pl.col("tolerance").first())
+    start = known.group_by("run", "seed", "metric", maintain_order=True).agg(pl.col("tolerance", "before").first())
     zero = [pl.lit(0, pl.Int64).alias("step"), pl.lit("stable").alias("state")]
     zero += [pl.lit(0.0).alias(name) for name in ("rise", "lower", "upper")]
     return pl.concat([known, start.with_columns(zero).select(known.columns)]).sort("run", "seed", "metric", "step")
@@ -118,6 +126,7 @@ def table(data: Data, rows: pl.DataFrame) -> Table:
         cells = [Cell(f"{run_name(row['run'], data.colours.slots[row['run']])} seed {row['seed']}")]
         cells += [Cell(NONE if step is None else f"{step:,}", sort="" if step is None else step)]
         cells += [Cell(escape(row["metric"])), Cell(escape(row["state"]), tone=TONES.get(row["state"], "mark"))]
+        cells.append(Cell(number(row["before"]), sort=row["before"]))
         cells += [Cell(number(row[name], 3, sign=True), sort=row[name]) for name in ("rise", "lower", "upper")]
         body.append(cells)
     columns = [
@@ -125,6 +134,9 @@ def table(data: Data, rows: pl.DataFrame) -> Table:
         Column("Step"),
         Column("Watch", number=False),
         Column("State", number=False),
+    ]
+    columns += [
+        Column("Cost before", "Of the warm-up; where it is near 1 no policy can do worse, and the watch sees nothing")
     ]
     columns += [Column("Rise in cost"), Column("Lower bound"), Column("Upper bound")]
     caption = "The misevolution watch, checkpoint by checkpoint; bounds are those of the one-sided test."
