@@ -53,6 +53,9 @@ WRONG: dict[str, tuple[Change, str]] = {
         put("runs.grpo.methods", [{"grpo": {"clip_low": "1e3"}}]),
         "runs.grpo.methods[0].grpo.clip_low = 1e3: YAML reads this as text, not as a number; write 1.0e+3",
     ),
+    "key of search": (put("search.budget", [4]), "search.budget: unknown key; did you mean 'budgets'?"),
+    "unknown run of search": (put("search.runs", ["grp"]), "search.runs names grp: no such run; did you mean 'grpo'?"),
+    "unknown search": (put("search.methods", ["beams"]), "search.methods: beams: name each of best_of_n"),
     "unknown method": (put("runs.grpo.methods", ["grpoo"]), "runs.grpo.methods: unknown method 'grpoo'"),
     "unknown method of a phase": (
         put("runs.x", {"seeds": [0], "phases": [{"methods": ["grpo"], "until": 0.5}, {"methods": ["none"]}]}),
@@ -177,3 +180,13 @@ def test_the_parameters_in_the_project_can_be_used(file: Path, monkeypatch: pyte
     params = load(yaml.safe_load(file.read_text()), str(file))
     if file.parent.name == "studies":
         assert params.study, "a study must not write into results/ itself"
+
+
+def test_searches_are_asked_for_by_their_section() -> None:
+    config = copy.deepcopy(SMALL) | {"runs": {"b": {"seeds": [3, 1], "methods": ["grpo"]}, **SMALL["runs"]}}
+    assert load(config).searches() == []
+    assert load(config | {"search": None}).searches() == []
+    assert load(config | {"search": {}}).searches() == ["search/sft", "search/b/seed-3", "search/grpo/seed-0"]
+    assert load(config | {"search": {"seeds": 0}}).searches() == ["search/sft"]
+    both = load(config | {"search": {"seeds": 5, "runs": ["grpo"]}}).searches()
+    assert both == ["search/sft", "search/grpo/seed-0", "search/grpo/seed-1"]

@@ -106,12 +106,14 @@ def chart(policy: str, methods: Sequence[str]) -> dict[str, Any]:
     base = alt.Chart(alt.NamedData("search-tokens")).transform_filter(alt.datum.run == policy)
     lines, points = (base.transform_filter(alt.datum.kind == kind) for kind in ("size", "budget"))
     x = alt.X(
-        "at:Q", scale=alt.Scale(type="log", base=2, nice=False), axis=alt.Axis(title="tokens per prompt", format="~s")
+        "at:Q", scale=alt.Scale(type="log", base=2, nice=False), axis=alt.Axis(title="tokens per prompt", format=",d")
     )
     y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=None, format="~g"))
     styles = [_style(method) for method in methods]
     domain = list(methods)
-    legend = alt.Legend(orient="bottom", title=None, columns=4, symbolStrokeWidth=2)
+    legend = alt.Legend(
+        orient="bottom", title=None, columns=4, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
+    )
     colour = alt.Color("method:N", scale=alt.Scale(domain=domain, range=[css(c) for c, _ in styles]), legend=legend)
     dash = alt.StrokeDash("method:N", scale=alt.Scale(domain=domain, range=[d for _, d in styles]), legend=legend)
     tooltip = [alt.Tooltip("method:N"), alt.Tooltip("tokens:Q", format=",.0f"), alt.Tooltip("value:Q", format=".3f")]
