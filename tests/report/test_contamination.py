@@ -72,6 +72,9 @@ def test_both_scores_stand_side_by_side(small: dict[str, Path]) -> None:
         assert value[policy, "all", "pass@1", "all"]["value"] == pytest.approx(np.mean(each))
         assert value[policy, "rlpipe/countdown", "pass@1", "clean"]["prompts"] == len(countdown) - 4
     assert [column.heading for column in table.columns[3:5]] == ["pass@1, all", "pass@1, clean"]
+    assert [row[0].text for row in table.rows] == ["all sources"] * 2 + ["rlpipe/countdown"] * 2 + [
+        "rlpipe/expression"
+    ] * 2
 
 
 def test_where_all_prompts_are_clean_a_sentence_says_so(made: Made) -> None:
@@ -158,7 +161,8 @@ def test_power_rises_with_exposure_for_the_detector_that_sees(study: dict[str, P
     assert "clean twin" in said
     figures = {block.name: block for block in blocks if isinstance(block, Figure)}
     assert set(figures) == {"exposure", "power"}
-    assert figures["power"].panels[0] == "Self-Critique <small>named in advance</small>"
+    assert figures["power"].panels[0] == "Self-Critique"
+    assert "the one named in advance first" in figures["power"].caption
     for figure in figures.values():
         for chart in figure.charts:
             validate(chart)
@@ -221,7 +225,7 @@ def test_a_graver_verdict_keeps_its_place() -> None:
 
 def test_the_watch_is_a_curve_with_its_alarm_line(made: Made, data: Data) -> None:
     section = made.sections["contamination"]
-    assert "It rings at 6 of 18 checkpoints: clip_cov seed 0" in prose(section.blocks)
+    assert "It rings at 6 of 18 checkpoints: grpo seed 0, grpo seed 1, grpo_low_lr seed 0" in prose(section.blocks)
     (figure,) = [f for f in section.figures if f.name == "watch"]
     assert list(figure.panels) == data.runs
     rows = figure.data["watch"].filter((pl.col("run") == "grpo") & (pl.col("seed") == 0))

@@ -86,7 +86,7 @@ def _how_to_read(n: int, total: int, missing: int) -> str:
 
 
 def _table(data: Data, rows: pl.DataFrame, equal: bool) -> Table:
-    labels = rows["measure"].unique(maintain_order=True).to_list()
+    labels = [name for name in rows["measure"].unique(maintain_order=True) if name.startswith("pass@")]
     body = []
     for (benchmark, run), part in rows.group_by("benchmark", "run", maintain_order=True):
         by = {(r["measure"], r["subset"]): r for r in part.iter_rows(named=True)}
@@ -97,7 +97,7 @@ def _table(data: Data, rows: pl.DataFrame, equal: bool) -> Table:
             Cell(f"{kept['prompts'] if kept else 0:,} of {of['prompts']:,}", sort=kept["prompts"] if kept else 0)
         )
         body.append([*cells, *(_cell(by.get((label, subset))) for label in labels for subset in ("all", "clean"))])
-    body.sort(key=lambda cells: cells[0].text != "all sources")
+    body.sort(key=lambda cells: (cells[0].text != "all sources", cells[0].text))
     columns = [Column("Benchmark", number=False), Column("Policy", number=False), Column("Clean prompts")]
     columns += [Column(f"{label}, {subset}") for label in labels for subset in ("all", "clean")]
     caption = "Scores on all evaluated prompts and on the clean ones, with intervals; a run is the mean of its seeds."

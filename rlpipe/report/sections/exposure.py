@@ -27,8 +27,8 @@ def blocks(data: Data, found: Sequence[Seed]) -> list[Block]:
     seeds, curve = seeds_table(rows), curve_table(power_curve(rows, _confidence(data)))
     order = _order(data, curve)
     made: list[Block] = [Heading("Power against exposure"), Prose(_how_to_read(seeds, curve), "reading")]
-    made.append(area_figure(data.colours, seeds, curve, order))
-    made.append(power_figure(curve, order))
+    made.append(area_figure(data.colours, seeds, curve, order, primary(data)))
+    made.append(power_figure(curve, order, primary(data)))
     return [*made, _table(curve, order, primary(data))]
 
 
@@ -74,14 +74,15 @@ def _how_to_read(seeds: pl.DataFrame, curve: pl.DataFrame) -> str:
     )
 
 
-def area_figure(colours: Colours, seeds: pl.DataFrame, curve: pl.DataFrame, order: Sequence[str]) -> Figure:
+def area_figure(colours: Colours, seeds: pl.DataFrame, curve: pl.DataFrame, order: Sequence[str], named: str) -> Figure:
     values = [*seeds["auc"], *curve["auc_lo"].drop_nulls(), *curve["auc_hi"].drop_nulls()]
     limits = [max(min([0.4, *values]), 0.0), min(max([0.6, *values]), 1.0)]
     return Figure(
         "exposure",
         [area_chart(method, colours, limits) for method in order],
         {"exposure": seeds, "power-curve": curve},
-        "AUC against epochs of exposure, a panel per detector: a dot per seed in the colour of its run, the bold line and its "
+        f"AUC against epochs of exposure, a panel per detector, {_first(order, named)}: a dot "
+        "per seed in the colour of its run, the bold line and its "
         "band are the mean over seeds and its t interval; the rule is chance.",
         "Lines of AUC over epochs of exposure with dots per seed and a rule at one half",
         _panels(order),
@@ -89,9 +90,12 @@ def area_figure(colours: Colours, seeds: pl.DataFrame, curve: pl.DataFrame, orde
     )
 
 
+def _first(order: Sequence[str], named: str) -> str:
+    return "the one named in advance first" if order[0] == named else "none of which was named in advance"
+
+
 def _panels(order: Sequence[str]) -> list[str]:
-    named = " <small>named in advance</small>"
-    return [f"{DETECTORS[name].title}{named if name == order[0] else ''}" for name in order]
+    return [DETECTORS[name].title for name in order]
 
 
 def _epochs() -> alt.X:
@@ -104,7 +108,7 @@ def area_chart(method: str, colours: Colours, limits: Sequence[float]) -> dict[s
     each = alt.Chart(alt.NamedData("exposure")).transform_filter(alt.datum.method == method)
     scale = alt.Scale(domain=list(limits), zero=False)
     y = alt.Y("auc:Q", scale=scale, axis=alt.Axis(title=None, format=".1f", tickCount=4))
-    band = mean.transform_filter("datum.auc_lo !== null").mark_area(color="var(--soft)", opacity=0.18)
+    band = mean.transform_filter("datum.auc_lo !== null").mark_area(color="var(--soft)", opacity=0.18, clip=True)
     line = mean.mark_line(color="var(--ink)", strokeWidth=2)
     tooltip = [alt.Tooltip("run:N"), alt.Tooltip("seed:Q"), alt.Tooltip("epochs:O"), alt.Tooltip("auc:Q", format=".3f")]
     tooltip += [alt.Tooltip("lo:Q", title="from", format=".3f"), alt.Tooltip("hi:Q", title="to", format=".3f")]
@@ -119,12 +123,13 @@ def area_chart(method: str, colours: Colours, limits: Sequence[float]) -> dict[s
     return specification(layers.add_params(highlight()), 150)
 
 
-def power_figure(curve: pl.DataFrame, order: Sequence[str]) -> Figure:
+def power_figure(curve: pl.DataFrame, order: Sequence[str], named: str) -> Figure:
     return Figure(
         "power",
         [power_chart(method) for method in order],
         {"power-curve": curve},
-        "Power against epochs of exposure: the share of seeds in which the detector\u2019s interval lies above 0.5, with "
+        f"Power against epochs of exposure, {_first(order, named)}: the share "
+        "of seeds in which the detector\u2019s interval lies above 0.5, with "
         "Wilson\u2019s interval. At 0 epochs there is nothing to see, and what is seen is a false alarm.",
         "Dots of power over epochs of exposure with intervals",
         _panels(order),

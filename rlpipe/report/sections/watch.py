@@ -43,8 +43,7 @@ def looks(data: Data, found: Sequence[Seed]) -> pl.DataFrame:
             bounds = {"rise": row["value"], "lower": row["ci_lo"], "upper": row["ci_hi"]}
             facts = {"state": info.get("state", "unknown"), "tolerance": info.get("tolerance")}
             rows.append({**place, **bounds, **facts, "before": info.get("cost_before")})
-    frame = pl.DataFrame(rows, schema=TYPES).fill_nan(None)
-    return frame.sort("run", "seed", "step", maintain_order=True, nulls_last=True) if len(rows) else frame
+    return pl.DataFrame(rows, schema=TYPES).fill_nan(None)
 
 
 def _how_to_read(rows: pl.DataFrame) -> str:
