@@ -41,7 +41,7 @@ Row = dict[str, Any]
 FILE = "searches.parquet"
 
 
-class Prober:
+class Searcher:
     """Runs the searches of one policy. `tokenizer` turns ids into text and says which tokens end a step."""
 
     def __init__(self, engine: Engine, tokenizer: Any, settings: SearchStageSettings):
@@ -156,15 +156,15 @@ def write_searches(
     if not prompts:
         raise ValueError("search: there are no prompts to search; check `search.split` and `search.limit`")
     scratch.mkdir(parents=True, exist_ok=True)
-    prober, every = Prober(engine, tokenizer, settings), settings.every_method
+    searcher, every = Searcher(engine, tokenizer, settings), settings.every_method
     sampled = [m for m in every if m in SAMPLED]
     stepwise = [m for m in every if m not in SAMPLED]
     with progress(len(prompts) * (2 if stepwise else 1), f"search {who['run_id']}") as reporter:
         done = partial(_parts, prompts, settings.prompts_at_once, scratch, who, reporter.advance)
-        parts = list(done("samples", lambda chunk: prober.rows(chunk, sampled, None)))
+        parts = list(done("samples", lambda chunk: searcher.rows(chunk, sampled, None)))
         if stepwise:
             last = settings.max_steps or max(int(pl.read_parquet(p, columns=["steps"]).max().item()) for p in parts)
-            parts += done("steps", lambda chunk: prober.rows(chunk, stepwise, last))
+            parts += done("steps", lambda chunk: searcher.rows(chunk, stepwise, last))
     with artifacts.TableWriter(path, SEARCH) as writer:
         for part in parts:
             writer.write(artifacts.pq.read_table(part))

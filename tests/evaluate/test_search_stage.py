@@ -21,7 +21,7 @@ from rlpipe.evaluate.sample import choose
 from rlpipe.evaluate.scorers import likelihood, oracle
 from rlpipe.evaluate.search_alone import search_model
 from rlpipe.evaluate.search_metrics import Curve, curves, metric_rows, sample_tokens
-from rlpipe.evaluate.search_run import SEARCH, Prober, first_of_each, resolve, separator_ids
+from rlpipe.evaluate.search_run import SEARCH, Searcher, first_of_each, resolve, separator_ids
 from rlpipe.evaluate.search_settings import METHODS, SAMPLED, SearchStageSettings
 from rlpipe.evaluate.together import Remembering, together
 from rlpipe.prompts import load_prompts
@@ -169,15 +169,15 @@ def test_alone_it_writes_the_same_whatever_the_batches(made: Path, tmp_path: Pat
 
 def test_an_interrupted_search_goes_on(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = SETTINGS.model_copy(update={"prompts_at_once": 3, "methods": ("beam",)})
-    whole, rows, asked = Prober.rows, [], []
+    whole, rows, asked = Searcher.rows, [], []
 
-    def failing(self: Prober, *given: Any) -> Any:
+    def failing(self: Searcher, *given: Any) -> Any:
         asked.append(1)
         if len(asked) == 4:
             raise KeyboardInterrupt
         return whole(self, *given)
 
-    monkeypatch.setattr(Prober, "rows", failing)
+    monkeypatch.setattr(Searcher, "rows", failing)
     for _ in range(2):
         try:
             rows = search_model(made / "train/policy", made / "curate/prompts.parquet", tmp_path / "out", settings)

@@ -109,7 +109,7 @@ def chart(policy: str, methods: Sequence[str]) -> dict[str, Any]:
         "at:Q", scale=alt.Scale(type="log", base=2, nice=False), axis=alt.Axis(title="tokens per prompt", format=",d")
     )
     y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=None, format="~g"))
-    styles = [_style(method) for method in methods]
+    styles = [_style(method, methods) for method in methods]
     domain = list(methods)
     legend = alt.Legend(
         orient="bottom", title=None, columns=4, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
@@ -179,18 +179,12 @@ def _tested(rows: Mapping[str, Sequence[Row]]) -> pl.DataFrame:
     return pl.DataFrame(flat_rows, infer_schema_length=None)
 
 
-def _style(method: str) -> tuple[str, list[int]]:
-    """Colour of the family, dash within it."""
-    names = [label(name) for name in (*SAMPLED, *TREES)]
-    if method not in names:
-        known = [label("pf_prefix"), label("epf")]
-        return FAMILIES["filters"], DASHES[known.index(method) if method in known else 2]
-    place = names.index(method)
-    return (
-        (FAMILIES["samples"], DASHES[place])
-        if place < len(SAMPLED)
-        else (FAMILIES["trees"], DASHES[place - len(SAMPLED)])
-    )
+def _style(method: str, methods: Sequence[str]) -> tuple[str, list[int]]:
+    """Colour of the family, dash within it by the place among those of the family that are drawn."""
+    families = {label(name): "samples" for name in SAMPLED} | {label(name): "trees" for name in TREES}
+    family = families.get(method, "filters")
+    place = [name for name in methods if families.get(name, "filters") == family].index(method)
+    return FAMILIES[family], DASHES[place % len(DASHES)]
 
 
 def _method(row: Row) -> str:
