@@ -93,6 +93,7 @@ def runs(**changed: object) -> Edit:
 CHANGES: dict[str, tuple[Edit, dict[str, int]]] = {
     "evaluation parameter": (params(evaluate={"samples": 8}), {"evaluate": 4, "evaluate_sft": 1, "report": 1}),
     "contamination parameter": (params(contamination={"samples": 3}), {"contamination": 4, "report": 1}),
+    "a section search": (params(search={"seeds": 1}), {"search": 2, "search_sft": 1, "report": 1}),
     "comment": (text("rlpipe/stages/train.py", "def main", "# why\n\n\ndef main"), {}),
     "docstring": (text("rlpipe/stages/train.py", '"""Toy', '"""A toy'), {}),
     "order and layout of params.yaml": (text("params.yaml", "sft:\n", "# warm-up\nsft:\n\n"), {}),
@@ -209,3 +210,11 @@ def test_a_study_has_results_of_its_own(project: Project) -> None:
     assert project.planned() == {}
     assert (project.path / "results/small/train/more/seed-7.dvc").is_file()
     assert "up to date" in project.dvc("status")
+
+
+def test_a_search_that_is_not_asked_for_is_refused(edited: Project) -> None:
+    said = edited.snakemake("-n", "results/search/sft.done", check=False)
+    assert "nothing is searched: add a section `search` to params.yaml" in said
+    edited.params(search={"seeds": 1})
+    said = edited.snakemake("-n", "results/search/grpo/seed-1.done", check=False)
+    assert "search/grpo/seed-1 is not asked for" in said

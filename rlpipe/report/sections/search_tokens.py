@@ -112,7 +112,7 @@ def chart(policy: str, methods: Sequence[str]) -> dict[str, Any]:
     styles = [_style(method, methods) for method in methods]
     domain = list(methods)
     legend = alt.Legend(
-        orient="bottom", title=None, columns=4, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
+        orient="bottom", title=None, columns=3, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
     )
     colour = alt.Color("method:N", scale=alt.Scale(domain=domain, range=[css(c) for c, _ in styles]), legend=legend)
     dash = alt.StrokeDash("method:N", scale=alt.Scale(domain=domain, range=[d for _, d in styles]), legend=legend)
