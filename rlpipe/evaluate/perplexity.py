@@ -6,18 +6,39 @@ Source: The Invisible Leash, arXiv:2507.14843. Differs: the change is tested per
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float
 
-from rlpipe import models
+from rlpipe import artifacts, models
 from rlpipe.evaluate.paired import Paired, paired
 from rlpipe.train.policy import Policy
 from rlpipe.types import Message
 
 Trace = tuple[Sequence[int], Sequence[int]]  # token ids of the prompt, and of the solution with its end token
+
+
+def read_traces(path: Path | str) -> list[tuple[Sequence[Message], str]]:
+    """Prompts and solutions of a file: demonstrations/1, or the correct ones of rollouts/1; the first of every prompt.
+
+    One each, so that the interval of a mean may take them for independent.
+
+    Raises: ArtifactError for a file of neither schema; ValueError if it holds no solution.
+    """
+    if pq.read_schema(path).metadata.get(b"rlpipe.schema", b"").startswith(b"rollouts"):
+        frame = artifacts.read(path, artifacts.ROLLOUTS, ("prompt_id", "prompt", "response", "acc")).filter("acc")
+    else:
+        frame = artifacts.read(path, artifacts.DEMONSTRATIONS, ("prompt_id", "prompt", "response"))
+    if frame.is_empty():
+        raise ValueError(f"{path}: holds no correct solution, so there is no trace to read")
+    return [
+        (row["prompt"], row["response"])
+        for row in frame.unique("prompt_id", keep="first", maintain_order=True).iter_rows(named=True)
+    ]
 
 
 def encode_traces(tokenizer: Any, traces: Iterable[tuple[Sequence[Message], str]]) -> list[Trace]:
