@@ -172,7 +172,7 @@ def test_one_seed_without_a_twin_is_said_and_has_no_interval(tmp_path: Path) -> 
     inputs = {"contamination/planted/seed-0": planted(tmp_path, "planted", 0, 8, 0.7)}
     data = Data(inputs, ReportSettings())
     blocks = exposure.blocks(data, seeds(data))
-    assert "no clean twin was trained" in prose(blocks)
+    assert "no clean twin (<code>epochs: 0</code>) is among the runs" in prose(blocks)
     assert "One or two seeds say little" in prose(blocks)
     numbers = tables(blocks)["power"].numbers
     assert numbers is not None
