@@ -61,8 +61,8 @@ def _how_to_read(seeds: pl.DataFrame, curve: pl.DataFrame) -> str:
         "0 epochs is the clean twin, which shares the seed\u2019s choice of prompts and trains on none of them: it must sit at "
         "0.5, and the share of its intervals above 0.5 is the rate of false alarms"
         if "0" in epochs
-        else "no clean twin (<code>epochs: 0</code>) is among the runs, so a difference between the planted prompts and the others "
-        "cannot be told from training"
+        else "no clean twin (<code>epochs: 0</code>) is among the runs, so a difference between the planted prompts and "
+        "the others cannot be told from training"
     )
     caution = (
         "" if few > 2 else " One or two seeds say little about power: look at the width of Wilson\u2019s interval."
