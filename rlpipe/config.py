@@ -146,10 +146,10 @@ def _names(params: Params) -> Iterator[str]:
 
 def _run_references(config: Mapping[str, Any]) -> Iterator[str]:
     """Runs that other sections name on purpose; their defaults may name one that is not there."""
-    for section, key in (("evaluate", "baseline"), ("report", "baseline"), ("report", "control")):
-        run = (config.get(section) or {}).get(key)
+    for key in ("baseline", "control"):
+        run = (config.get("report") or {}).get(key)
         if run is not None and run not in config["runs"]:
-            yield f"{section}.{key} = {run}: no such run{did_you_mean(str(run), list(config['runs']))}"
+            yield f"report.{key} = {run}: no such run{did_you_mean(str(run), list(config['runs']))}"
     for run in (config.get("search") or {}).get("runs") or []:
         if run not in config["runs"]:
             yield f"search.runs names {run}: no such run{did_you_mean(str(run), list(config['runs']))}"

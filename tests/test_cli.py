@@ -222,7 +222,7 @@ def test_in_a_real_project_the_parameters_are_read_anew(project: Project) -> Non
 
 def test_a_study_is_explained_with_its_own_parameters(project: Project) -> None:
     study = {**yaml.safe_load((project.path / "params.yaml").read_text()), "study": "small"}
-    study["sft"] = {"steps": 3}
+    study["sft"] = {"steps": 3, "second_share": 0.1}
     (project.path / "small.yaml").write_text(yaml.safe_dump(study))
     project.snakemake("-n", "--configfile", "small.yaml")
     assert rlpipe(project, "explain", "results/small/sft") == "results/small/sft: would be made; there is none yet\n"

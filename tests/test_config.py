@@ -87,8 +87,8 @@ WRONG: dict[str, tuple[Change, str]] = {
     "name of a run": (put("runs.sft", {"seeds": [0], "methods": ["grpo"]}), "runs.sft: use lower-case letters"),
     "name of a study": (put("study", "train"), "study = train: use lower-case letters"),
     "baseline that is no run": (
-        put("evaluate.baseline", "gro"),
-        "evaluate.baseline = gro: no such run; did you mean 'grpo'?",
+        put("report.baseline", "gro"),
+        "report.baseline = gro: no such run; did you mean 'grpo'?",
     ),
     "directory that is not there": (put("model.path", "./none"), "model.path = ./none: no such directory"),
     "phases out of order": (

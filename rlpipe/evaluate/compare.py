@@ -21,7 +21,6 @@ from rlpipe.evaluate.summarise import ALL, Row, benchmarks, stable, to_json
 
 Samples = pl.DataFrame | Path | str
 IDENTITY = ["prompt_id", "data_source", "difficulty", "n"]
-WARM_UP = "sft"
 
 
 def compare(
@@ -40,21 +39,6 @@ def compare(
     """
     runs = {name_a: tables(a, settings), name_b: tables(b, settings)}
     return adjust(_compare(name_a, name_b, runs, settings), settings.primary_metric)
-
-
-def compare_runs(runs: Mapping[str, Sequence[Samples]], settings: EvaluateSettings) -> list[Row]:
-    """Every run against the warm-up (`sft`) and against the baseline run, p-values adjusted over all comparisons.
-
-    `runs`: rollouts of each seed by run name. References that are not among them are passed over.
-    """
-    measured = {name: tables(seeds, settings) for name, seeds in runs.items()}
-    rows: list[Row] = []
-    for reference in dict.fromkeys((WARM_UP, settings.baseline)):
-        if reference in measured:
-            # The warm-up is where runs come from: nothing is asked of it against a run.
-            others = [name for name in measured if name not in (reference, WARM_UP)]
-            rows += [row for name in others for row in _compare(reference, name, measured, settings)]
-    return adjust(rows, settings.primary_metric)
 
 
 def tables(samples: Samples | Sequence[Samples], settings: EvaluateSettings) -> list[pl.DataFrame]:

@@ -53,9 +53,6 @@ class EvaluateSettings(BaseModel):
     bootstrap_draws: int = Field(default=10_000, ge=100, description="resamples of the prompts behind an interval (B)")
     flip_draws: int = Field(default=100_000, ge=1000, description="random sign flips of a paired test above 20 prompts")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="coverage asked of every interval")
-    baseline: str = Field(
-        default="grpo", min_length=1, description="run that the others are compared with, beside the warm-up"
-    )
     primary_metric: str = Field(
         default="pass@1", description="the one metric named in advance: `pass@1`, `majority@8`, `answer_entropy`, ..."
     )

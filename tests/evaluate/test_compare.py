@@ -9,7 +9,7 @@ import pytest
 
 from rlpipe import artifacts
 from rlpipe.evaluate.before_after import crossover_of, support_table
-from rlpipe.evaluate.compare import compare, compare_runs, wide
+from rlpipe.evaluate.compare import compare, wide
 from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts
 
@@ -36,18 +36,12 @@ def test_swapping_turns_the_sign_and_keeps_p() -> None:
         assert json.loads(x["info_json"])["p"] == json.loads(y["info_json"])["p"]
 
 
-def test_runs_are_compared_with_warm_up_and_baseline() -> None:
-    runs = {
-        "sft": [rollouts("sft")],
-        "grpo": [rollouts("grpo", seed=s, gain=0.1) for s in (0, 1)],
-        "clip_cov": [rollouts("clip_cov", seed=s, gain=0.1) for s in (0, 1)],
-    }
-    rows = compare_runs(runs, FAST)
-    pairs = {(r["run_id"], json.loads(r["info_json"])["other"]) for r in rows}
-    assert pairs == {("grpo", "sft"), ("clip_cov", "sft"), ("clip_cov", "grpo")}
+def test_seeds_of_a_run_are_compared_by_their_means() -> None:
+    seeds = [rollouts("grpo", seed=s, gain=0.1) for s in (0, 1)]
+    rows = compare([rollouts("sft")], seeds, FAST, "sft", "grpo")
     table = wide(rows)
     assert set(table["family"]) == {"primary", "secondary", "by benchmark"}
-    assert table.filter(pl.col("family") == "primary").height == 3
+    assert table.filter(pl.col("family") == "primary").height == 1
     assert (table["p_holm"] >= table["p"]).all()
     info = json.loads(rows[0]["info_json"])
     assert len(info["seed_values"]) == 2
@@ -60,10 +54,6 @@ def test_prompts_that_only_one_has_are_left_out_and_counted() -> None:
     assert (rows[0]["n_problems"], json.loads(rows[0]["info_json"])["unmatched_prompts"]) == (11, 1)
     with pytest.raises(ValueError, match="share no prompt"):
         compare(a, a.with_columns(("x" + pl.col("prompt_id")).alias("prompt_id")), FAST)
-
-
-def test_missing_baseline_is_passed_over() -> None:
-    assert compare_runs({"clip_cov": [rollouts()]}, FAST) == []
 
 
 def test_support_of_a_policy_against_itself_has_no_gain() -> None:

@@ -18,7 +18,7 @@ from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts
 from tests.toy import tiny_policy
 
-QUICK = EvaluateSettings(samples=16, bootstrap_draws=200, flip_draws=1000, baseline="base")
+QUICK = EvaluateSettings(samples=16, bootstrap_draws=200, flip_draws=1000)
 
 
 def saved(path: Path, frame: pl.DataFrame) -> Path:
@@ -58,7 +58,8 @@ def test_the_command_prints_what_it_wrote(files: list[Path], tmp_path: Path) -> 
     settings = ["--set", "bootstrap_draws=200", "--set", "flip_draws=1000"]
     result = CliRunner().invoke(app, [*map(str, arguments), *settings])
     assert result.exit_code == 0, result.output
-    assert all(word in result.output for word in ("pass@1", "its other", "k*", "run noise"))
+    for word in ("pass@1", "other", "stays ahead", "run noise"):
+        assert word in result.output
 
 
 def test_a_file_of_several_policies_is_refused(files: list[Path], tmp_path: Path) -> None:
