@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rlpipe import artifacts
+from rlpipe.evaluate.choose import choose
 from rlpipe.evaluate.friction import Dialogue, Feedback, FrictionResult, friction, self_feedback
 from rlpipe.evaluate.friction_settings import FrictionSettings
 from rlpipe.evaluate.intervals import Interval, interval
 from rlpipe.evaluate.search_metrics import ALL, Row, stable, to_json
-from rlpipe.evaluate.search_run import first_of_each
 from rlpipe.evaluate.standalone import read_prompts
 from rlpipe.types import Engine, Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION
@@ -54,7 +54,7 @@ def friction_model(
 
     settings, out = settings or FrictionSettings(), Path(out_dir)
     prompts, split = read_prompts(prompts_path, settings.split, data_source=data_source)
-    prompts = first_of_each(prompts, settings.limit)
+    prompts = choose(prompts, settings.limit)
     torch.set_num_threads(settings.threads)
     model, tokenizer = models.load_policy(model_path)
     if device:

@@ -32,19 +32,6 @@ class Subject:
     policy_step: int = 0
 
 
-def choose(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]:
-    """At most `limit` prompts of every source and level, those with the smallest hash of their id; ordered by id."""
-    if limit is None:
-        return sorted(prompts, key=lambda p: p.id)
-    taken: dict[tuple[str, str | None], int] = {}
-    chosen = []
-    for p in sorted(prompts, key=lambda p: (draw_seed("evaluate", p.id), p.id)):
-        taken[p.source, p.difficulty] = taken.get((p.source, p.difficulty), 0) + 1
-        if taken[p.source, p.difficulty] <= limit:
-            chosen.append(p)
-    return sorted(chosen, key=lambda p: p.id)
-
-
 def sample(
     prompts: Sequence[Prompt],
     engine: Engine,

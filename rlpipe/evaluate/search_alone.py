@@ -7,8 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+from rlpipe.evaluate.choose import choose
 from rlpipe.evaluate.search_metrics import Row
-from rlpipe.evaluate.search_run import first_of_each
 from rlpipe.evaluate.search_settings import SearchStageSettings
 from rlpipe.evaluate.search_stage import search_policy
 from rlpipe.evaluate.search_tables import show
@@ -32,7 +32,7 @@ def search_model(
     """
     settings, out = settings or SearchStageSettings(), Path(out_dir)
     prompts, split = read_prompts(prompts_path, settings.split, data_source=data_source)
-    prompts = first_of_each(prompts, settings.limit)
+    prompts = choose(prompts, settings.limit)
     out.mkdir(parents=True, exist_ok=True)
     weights = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(Path(model_path).glob("*"))]
     made_of = [str(model_path), weights, settings.model_dump_json(), [(p.id, p.answer) for p in prompts]]

@@ -22,7 +22,7 @@ from rlpipe.evaluate.search import SearchResult, aggregate, search
 from rlpipe.evaluate.search_settings import FILTERS, SAMPLED, SearchStageSettings
 from rlpipe.evaluate.together import Remembering, together
 from rlpipe.progress import progress
-from rlpipe.types import Engine, Prompt, Verdict, draw_seed
+from rlpipe.types import Engine, Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION
 from rlpipe.verifiers.verify import verify
 
@@ -216,17 +216,6 @@ def separator_ids(tokenizer: Any, separators: Sequence[str]) -> frozenset[int]:
             )
         found |= ids
     return frozenset(found)
-
-
-def first_of_each(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]:
-    """At most `limit` prompts of every source and level, by the hash of their id: the first of those `evaluate` takes."""
-    taken: dict[tuple[str, str | None], int] = {}
-    chosen = []
-    for p in sorted(prompts, key=lambda p: (draw_seed("evaluate", p.id), p.id)):
-        taken[p.source, p.difficulty] = taken.get((p.source, p.difficulty), 0) + 1
-        if limit is None or taken[p.source, p.difficulty] <= limit:
-            chosen.append(p)
-    return sorted(chosen, key=lambda p: p.id)
 
 
 def repeat_seed(seed: int, repeat: int) -> int:

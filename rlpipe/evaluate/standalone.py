@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rlpipe import artifacts
+from rlpipe.evaluate.choose import choose
 from rlpipe.evaluate.problems import Metric
-from rlpipe.evaluate.sample import Subject, choose, sample
+from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summarise import ALL, Row, write_metrics
 from rlpipe.types import Prompt

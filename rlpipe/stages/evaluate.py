@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
-from rlpipe import artifacts, models
+from rlpipe import models
 from rlpipe.engine.hf import HFEngine
-from rlpipe.evaluate.sample import Subject, choose, sample
+from rlpipe.evaluate.choose import choose, steps_trained
+from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summarise import write_metrics
 from rlpipe.prompts import load_prompts
@@ -27,9 +26,3 @@ def main(ctx: Context) -> None:
     subject = Subject(name, name, steps_trained(ctx.inputs[trained]) if trained != "sft" else 0)
     sample(prompts, engine, settings, subject, ctx.out / "samples.parquet", ctx.scratch, settings.split)
     write_metrics(ctx.out, settings, settings.split)
-
-
-def steps_trained(artifact: Path) -> int:
-    """Steps of reinforcement learning behind the policy of a train artifact."""
-    steps = artifacts.read(artifact / "metrics.parquet", artifacts.STEPS, ["step"])["step"]
-    return int(steps.max()) + 1 if len(steps) else 0  # type: ignore[arg-type]

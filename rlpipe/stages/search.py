@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from rlpipe import artifacts
-from rlpipe.evaluate.search_run import first_of_each
+from rlpipe.evaluate.choose import choose, steps_trained
 from rlpipe.evaluate.search_settings import SearchStageSettings
 from rlpipe.evaluate.search_stage import search_policy
 from rlpipe.evaluate.search_tables import show
@@ -17,14 +14,8 @@ def main(ctx: Context) -> None:
     """`searches.parquet` and `metrics.parquet` of a policy."""
     settings = SearchStageSettings.model_validate(ctx.params["search"])
     trained = next(name for name in ctx.inputs if name != "curate")
-    prompts = first_of_each(load_prompts(ctx.inputs["curate"] / "prompts.parquet", settings.split), settings.limit)
+    prompts = choose(load_prompts(ctx.inputs["curate"] / "prompts.parquet", settings.split), settings.limit)
     name, policy = trained.removeprefix("train/"), ctx.inputs[trained]
     step = 0 if trained == "sft" else steps_trained(policy)
     who = {"run_id": name, "model_id": name, "policy_step": step, "split": settings.split}
     show(search_policy(policy / "policy", prompts, settings, who, ctx.out, ctx.scratch), settings)
-
-
-def steps_trained(artifact: Path) -> int:
-    """Steps of reinforcement learning behind the policy of a train artifact."""
-    steps = artifacts.read(artifact / "metrics.parquet", artifacts.STEPS, ["step"])["step"]
-    return int(steps.max()) + 1 if len(steps) else 0  # type: ignore[arg-type]

@@ -13,7 +13,8 @@ import torch
 from rlpipe import artifacts
 from rlpipe.engine.hf import HFEngine
 from rlpipe.evaluate import sample as sampling_module
-from rlpipe.evaluate.sample import Subject, choose, sample
+from rlpipe.evaluate.choose import choose
+from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.prompts import to_prompts
 from rlpipe.types import Prompt, Rollout, Sampling, Verdict, draw_seed

@@ -17,11 +17,11 @@ from rlpipe import artifacts, models
 from rlpipe.engine.hf import HFEngine
 from rlpipe.evaluate import search as searches
 from rlpipe.evaluate import search_run
-from rlpipe.evaluate.sample import choose
+from rlpipe.evaluate.choose import choose
 from rlpipe.evaluate.scorers import likelihood, oracle
 from rlpipe.evaluate.search_alone import search_model
 from rlpipe.evaluate.search_metrics import Curve, curves, metric_rows, sample_tokens
-from rlpipe.evaluate.search_run import SEARCH, Searcher, first_of_each, resolve, separator_ids
+from rlpipe.evaluate.search_run import SEARCH, Searcher, resolve, separator_ids
 from rlpipe.evaluate.search_settings import METHODS, SAMPLED, SearchStageSettings
 from rlpipe.evaluate.together import Remembering, together
 from rlpipe.prompts import load_prompts
@@ -90,7 +90,7 @@ def test_the_stage_searches_every_prompt_by_every_method(table: pl.DataFrame, me
 
 def test_a_search_of_one_is_a_plain_sample(made: Path, table: pl.DataFrame) -> None:
     model, tokenizer = models.load_policy(made / "train/policy")
-    prompts = first_of_each(load_prompts(made / "curate/prompts.parquet", "test"), None)
+    prompts = choose(load_prompts(made / "curate/prompts.parquet", "test"), None)
     engine, right = HFEngine(model, tokenizer), []
     for repeat in range(SETTINGS.repeats):
         seeds = [draw_seed(1000 * SETTINGS.seed + 2 * repeat, "search", p.id, "sample", 0) for p in prompts]
@@ -191,10 +191,11 @@ def test_an_interrupted_search_goes_on(made: Path, tmp_path: Path, monkeypatch: 
     assert found.sort(key)["selected"].to_list() == theirs.sort(key)["selected"].to_list()
 
 
-def test_prompts_are_the_first_of_those_evaluated(made: Path) -> None:
+def test_a_smaller_limit_takes_the_first_of_a_larger_one(made: Path) -> None:
     prompts = load_prompts(made / "curate/prompts.parquet", "test")
-    for limit in (1, 3, None):
-        assert first_of_each(prompts, limit) == choose(prompts, limit)
+    few, more, everything = (choose(prompts, limit) for limit in (1, 3, None))
+    assert {p.id for p in few} <= {p.id for p in more} <= {p.id for p in everything} == {p.id for p in prompts}
+    assert len(few) < len(everything)
 
 
 # --- equal tokens ----------------------------------------------------------------------------------------------------
