@@ -73,7 +73,7 @@ ROLLOUTS = Schema(
     | {"prompt": MESSAGES, "response": S, "reward": F64, "acc": BOOL, "finish_reason": S},
     {"group_id": S, "response_ids": pa.list_(I32), "logprobs": pa.list_(F32), "entropies": pa.list_(F32)}
     | {"n_prompt_tokens": I32, "n_response_tokens": I32, "sampling_json": S, "seed": I64}
-    | {"extracted_answer": S, "canonical_answer": S, "reward_components": pa.map_(S, F64)}
+    | {"extracted_answer": S, "canonical_answer": S, "canonical_solution": S, "reward_components": pa.map_(S, F64)}
     | {"verifier": S, "verifier_version": S, "verifier_status": S, "advantage": F64}
     | {"created_at": pa.timestamp("us", "UTC"), "info_json": S, "difficulty": S},
 )

@@ -124,7 +124,13 @@ def _readable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 STANDING_ALONE = (cli_data.methods, cli_data.import_, cli_data.export, cli_data.evaluate, cli_data.contamination)
-for command in (*STANDING_ALONE, cli_compare.compare, cli_search.search, cli_search.friction):
+for command in (
+    *STANDING_ALONE,
+    cli_compare.compare,
+    cli_compare.diversity,
+    cli_search.search,
+    cli_search.friction,
+):
     app.command(command.__name__.rstrip("_"))(_readable(command))
 
 

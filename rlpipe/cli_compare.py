@@ -1,4 +1,4 @@
-"""The command that sets two policies against each other. Registered by `rlpipe.cli`."""
+"""The commands that read rollouts alone: two policies against each other, and diversity. Registered by `rlpipe.cli`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ def compare(
 
     settings = EvaluateSettings.model_validate(assignments(set_ or []))
     compare_files(base, trained, out, settings, perplexities(traces, base_model, trained_model, settings.threads))
+
+
+def diversity(
+    rollouts: Annotated[Path, typer.Option(help="rollouts/1, of any number of policies")],
+    embed: Annotated[
+        Path | None, typer.Option(help="Hugging Face model whose mean hidden states embed responses")
+    ] = None,
+    order: Annotated[list[float] | None, typer.Option(help="order q of the Vendi score; repeat; inf is one")] = None,
+    samples: Annotated[int, typer.Option(help="samples of each prompt, those of lowest index")] = 32,
+    out: Annotated[Path, typer.Option("--out", help="folder for metrics.parquet")] = Path("diversity"),
+    set_: Set = None,
+) -> None:
+    """Vendi scores, distinct and expected distinct n-grams, self-BLEU and answer entropies of rollouts, with intervals."""
+    from rlpipe.evaluate.diversity_alone import diversity_of_rollouts, embedder
+    from rlpipe.evaluate.settings import EvaluateSettings
+
+    settings = EvaluateSettings.model_validate(assignments(set_ or []))
+    vectors, vocabulary = embedder(embed) if embed else (None, None)
+    orders = order or (0.5, 1.0, 2.0, float("inf"))
+    diversity_of_rollouts(rollouts, out, settings, orders, samples, vectors, vocabulary)
 
 
 def perplexities(traces: Path | None, base: Path | None, trained: Path | None, threads: int) -> Paired | None:

@@ -41,7 +41,12 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verifier says of one answer. `score` in [0, 1]; the status is kept, never folded into the score."""
+    """What a verifier says of one answer. `score` in [0, 1]; the status is kept, never folded into the score.
+
+    `canonical` is the answer that votes and entropies count: equal for equal answers, right or wrong, and None only where
+    no answer could be read. `solution` is the whole solution where one answer has many, such as its work; None where the
+    answer is the solution.
+    """
 
     score: float
     status: Status
@@ -49,6 +54,7 @@ class Verdict:
     canonical: str | None = None
     verifier: str = ""
     version: str = ""
+    solution: str | None = None
 
     @property
     def correct(self) -> bool:

@@ -173,20 +173,16 @@ def _respond(
         for i, rollout in zip(waiting, engine.complete(prefixes, sampling, seeds), strict=True):
             pool[i].tokens[-1] += rollout.response_length
             found[i] = rollout.text, verify(pool[i].prompt, rollout.text)
-        waiting = [i for i in waiting if tries > 1 and _answer(found[i][1]) in pool[i].answers]
+        waiting = [i for i in waiting if tries > 1 and found[i][1].canonical in pool[i].answers]
     return [found[i] for i in range(len(pool))]
 
 
 def _record(d: Dialogue, response: str, verdict: Verdict, t: int) -> None:
     d.responses.append(response)
-    d.answers.append(_answer(verdict))
+    d.answers.append(verdict.canonical)
     d.messages.append({"role": "assistant", "content": response})
     if verdict.correct:
         d.solved_in = t
-
-
-def _answer(verdict: Verdict) -> str | None:
-    return verdict.canonical if verdict.canonical is not None else verdict.extracted
 
 
 def _earlier(d: Dialogue) -> str:

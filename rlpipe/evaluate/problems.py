@@ -32,6 +32,7 @@ COLUMNS = (
     "sampling_json",
     "seed",
     "canonical_answer",
+    "canonical_solution",
     "verifier",
     "verifier_version",
     "verifier_status",
@@ -143,7 +144,8 @@ def _by_prompt(samples: pl.DataFrame) -> pl.DataFrame:
         pl.col("logprobs").list.mean().cast(pl.Float64).exp().alias("likelihood"),
         unread.alias("unread"),
     )
-    right = pl.col("canonical_answer").filter(pl.col("acc") & pl.col("canonical_answer").is_not_null())
+    solution = pl.coalesce("canonical_solution", "canonical_answer")
+    right = solution.filter(pl.col("acc") & solution.is_not_null())
     return rows.group_by("prompt_id", maintain_order=True).agg(
         pl.col("data_source").first(),
         pl.col("difficulty").first(),

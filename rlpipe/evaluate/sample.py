@@ -128,6 +128,7 @@ def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
         "acc": verdict.correct,
         "extracted_answer": verdict.extracted,
         "canonical_answer": verdict.canonical,
+        "canonical_solution": verdict.solution,
         "verifier": verdict.verifier,
         "verifier_version": verdict.version,
         "verifier_status": verdict.status,

@@ -88,7 +88,7 @@ def search(
     else:
         chosen, found = -1, walker.complete(particles, score=how != "self_consistency")
     verdicts = [verify(prompt, p.text) for p in found]
-    answers = tuple(v.canonical if v.canonical is not None else v.extracted for v in verdicts)
+    answers = tuple(v.canonical for v in verdicts)
     if chosen < 0:
         chosen = _choose(str(how), answers, [aggregate(p.scores, settings.aggregate) for p in found])
     correct = tuple(v.correct for v in verdicts)

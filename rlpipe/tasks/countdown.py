@@ -21,7 +21,7 @@ from rlpipe.tasks.arithmetic import words as arithmetic_words
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import Prompt, Verdict
 
-VERSION = "1"
+VERSION = "2"
 LEAD = "make"
 State = tuple[int, ...]
 Task = tuple[State, int]
@@ -135,7 +135,8 @@ def verify(prompt: Prompt, response: str) -> Verdict:
 
     A response in which no problem starts with a well-formed step is `no_answer`; anything else that fails is `wrong`,
     so text before, between or after the steps never pays. `canonical` is the solution up to the order of the operands
-    of `+` and `*` and of independent steps. A value that is both given and computed counts as the computed one.
+    of `+` and `*` and of independent steps; of a wrong answer the steps as written, up to that order of operands. A
+    value that is both given and computed counts as the computed one.
     """
     given = json.loads(prompt.answer)
     parts = split(response.split(), AND)
@@ -147,7 +148,7 @@ def verify(prompt: Prompt, response: str) -> Verdict:
         trees = [_replay(part, numbers, target, given["modulus"]) for part, (numbers, target) in pairs]
     extracted = " ".join(response.split())
     if trees is None or None in trees:
-        return Verdict(0.0, "wrong", extracted, verifier="countdown", version=VERSION)
+        return Verdict(0.0, "wrong", extracted, _as_written(parts, given["modulus"]), "countdown", VERSION)
     return Verdict(1.0, "ok", extracted, f" {AND} ".join(map(str, trees)), verifier="countdown", version=VERSION)
 
 
@@ -158,6 +159,19 @@ def _step(step: Sequence[str], modulus: int) -> tuple[int, str, int, int] | None
     if not all(is_number(step[i], modulus) for i in (0, 2, 4)):
         return None
     return int(step[0]), step[1], int(step[2]), int(step[4])
+
+
+def _as_written(parts: list[list[str]], modulus: int) -> str:
+    """Steps in their order, operands of `+` and `*` in ascending order; other words as they are."""
+    written = []
+    for part in parts:
+        steps = []
+        for piece in split(part, STEP):
+            step = _step(piece, modulus)
+            swap = step is not None and step[1] in COMMUTATIVE and step[0] > step[2]
+            steps.append(" ".join([piece[2], piece[1], piece[0], *piece[3:]] if swap else piece))
+        written.append(f" {STEP} ".join(steps))
+    return f" {AND} ".join(written)
 
 
 def _replay(part: list[str], numbers: list[int], target: int, modulus: int) -> str | None:

@@ -17,9 +17,9 @@ from math import comb
 from rlpipe.tasks.arithmetic import AND, OPERATIONS, STEP, apply, is_number, modulus_word, split
 from rlpipe.tasks.arithmetic import words as arithmetic_words
 from rlpipe.tasks.problem import Problem
-from rlpipe.types import Prompt, Verdict
+from rlpipe.types import Prompt, Status, Verdict
 
-VERSION = "1"
+VERSION = "2"
 LEFT, PRECEDENCE, MARKER = "eval", "calc", "answer"
 TWO_STYLES: Mapping[str, float] = {"once": 0.35, "steps": 0.65}
 FOUR_STYLES: Mapping[str, float] = {"once": 0.25, "running": 0.25, "leaps": 0.25, "steps": 0.25}
@@ -185,8 +185,8 @@ def _leaps(items: list[str], modulus: int) -> list[str]:
 def verify(prompt: Prompt, response: str) -> Verdict:
     """Compare the number after the word `answer`, which must be the last word of each problem's part.
 
-    The work before it is not checked: it is what `canonical` counts, with the answer. A part without `answer <number>`
-    at its end, or another number of parts than expressions, is `no_answer`.
+    The work before it is not checked; `canonical` is the answers alone, `solution` the words of the response. A part
+    without `answer <number>` at its end, or another number of parts than expressions, is `no_answer`.
     """
     given = json.loads(prompt.answer)
     parts = split(response.split(), AND)
@@ -194,9 +194,10 @@ def verify(prompt: Prompt, response: str) -> Verdict:
     if None in answers or len(parts) != len(given["answers"]):
         return Verdict(0.0, "no_answer", verifier="expression", version=VERSION)
     extracted = " ".join(map(str, answers))
-    canonical = " ".join(response.split())
+    written = " ".join(response.split())
     right = answers == given["answers"]
-    return Verdict(float(right), "ok" if right else "wrong", extracted, canonical, "expression", VERSION)
+    status: Status = "ok" if right else "wrong"
+    return Verdict(float(right), status, extracted, extracted, "expression", VERSION, solution=written)
 
 
 def _answer(part: Sequence[str], modulus: int) -> int | None:

@@ -31,7 +31,7 @@ from rlpipe.tasks.arithmetic import STEP
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import Prompt, Verdict
 
-VERSION = "1"
+VERSION = "2"
 NODES = "abcdefghijklmno"
 COLOURS = ("red", "green", "blue", "white")
 POINTS, PATHS, SETS = ("neighbour", "common", "distance"), ("path", "triangle"), ("independent", "cover", "dominate")
@@ -187,9 +187,11 @@ def verify(prompt: Prompt, response: str) -> Verdict:
     known = set(graph) | (set(COLOURS[: int(rest[0])]) if question == "colour" else set())
     if not items or not set(items) <= known:
         return Verdict(0.0, "no_answer", verifier="graph", version=VERSION)
-    canonical = _judge(graph, question, rest, items)
-    status, score = ("wrong", 0.0) if canonical is None else ("ok", 1.0)
-    return Verdict(score, status, " ".join(items), canonical, "graph", VERSION)  # type: ignore[arg-type]
+    right, extracted = _judge(graph, question, rest, items), " ".join(items)
+    if right is None:
+        ordered = extracted if question in ("path", "colour") else " ".join(sorted(items))
+        return Verdict(0.0, "wrong", extracted, ordered, "graph", VERSION)
+    return Verdict(1.0, "ok", extracted, right, "graph", VERSION)
 
 
 def _judge(graph: nx.Graph, question: str, rest: list[str], items: list[str]) -> str | None:

@@ -20,7 +20,7 @@ from rlpipe.tasks.arithmetic import STEP, split
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import Prompt, Verdict
 
-VERSION = "1"
+VERSION = "2"
 LETTERS = "abcdefgh"
 LONGEST = len(LETTERS)
 Order = tuple[int, ...]
@@ -164,7 +164,7 @@ def verify(prompt: Prompt, response: str) -> Verdict:
     """Replay the moves strictly: every sequence written must be what its move gives, and the last the goal.
 
     A response that does not begin with a move and a sequence is `no_answer`. `canonical` is the moves, with exchanges
-    that do not touch each other in ascending order.
+    that do not touch each other in ascending order; of a wrong answer, moves and sequences as written.
     """
     given = json.loads(prompt.answer)
     length = len(given["goal"])
@@ -174,7 +174,7 @@ def verify(prompt: Prompt, response: str) -> Verdict:
         return Verdict(0.0, "no_answer", verifier="permutation", version=VERSION)
     names, extracted = [step[0] for step in steps if step], " ".join(response.split())
     if len(steps) > given["limit"] or not _replays(steps, given["start"], given["goal"], known):
-        return Verdict(0.0, "wrong", extracted, verifier="permutation", version=VERSION)
+        return Verdict(0.0, "wrong", extracted, extracted, "permutation", VERSION)
     return Verdict(1.0, "ok", extracted, " ".join(_normal(names)), "permutation", VERSION)
 
 

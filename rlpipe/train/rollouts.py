@@ -58,6 +58,7 @@ class RolloutLog:
             "seed": self.plan.seed,
             "extracted_answer": verdict.extracted,
             "canonical_answer": verdict.canonical,
+            "canonical_solution": verdict.solution,
             "reward": float(group.reward[i]),
             "acc": verdict.correct,
             "reward_components": sorted((k, float(v[i])) for k, v in group.reward_terms.items()),

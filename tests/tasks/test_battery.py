@@ -112,11 +112,28 @@ def test_canonical_does_not_depend_on_blanks_and_separates_solutions(name: str) 
     for problem in drawn(name, "hard", 8):
         prompt = prompt_of(problem, f"rlpipe/{name}")
         responses = [family(name).demonstrate(problem, rng) for _ in range(15)]
-        canonical = [family(name).verify(prompt, r).canonical for r in responses]
-        assert canonical == [family(name).verify(prompt, f"  {r.replace(' ', '  ')}\n").canonical for r in responses]
-        most = max(most, len(set(canonical)))
-        assert len(set(canonical)) <= len(set(responses))
+        verdicts = [family(name).verify(prompt, r) for r in responses]
+        assert verdicts == [family(name).verify(prompt, f"  {r.replace(' ', '  ')}\n") for r in responses]
+        solutions = {v.solution or v.canonical for v in verdicts}
+        most = max(most, len(solutions))
+        assert len(solutions) <= len(set(responses))
     assert most >= 2
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_can_be_read_votes_and_no_answer_is_both_right_and_wrong(name: str) -> None:
+    rng, seen = random.Random(6), set()
+    for problem in drawn(name, "easy", 30):
+        prompt, paid = prompt_of(problem, f"rlpipe/{name}"), {}
+        for _ in range(30):
+            words = family(name).demonstrate(problem, rng).split()
+            words[rng.randrange(len(words))] = rng.choice([*words, "nonsense"])
+            verdict = family(name).verify(prompt, " ".join(words))
+            seen.add(verdict.status)
+            assert (verdict.canonical is None) == (verdict.status == "no_answer")
+            if verdict.canonical is not None:
+                assert paid.setdefault(verdict.canonical, verdict.correct) == verdict.correct
+    assert seen == {"ok", "wrong", "no_answer"}
 
 
 def shuffled_words_pay(name: str, level: str, n: int) -> float:

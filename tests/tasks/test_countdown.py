@@ -39,7 +39,9 @@ GOLDEN = Problem(
 )
 def test_golden_replays(response: str, status: str, canonical: str | None) -> None:
     verdict = countdown.verify(prompt_of(GOLDEN, "rlpipe/countdown"), response)
-    assert (verdict.status, verdict.canonical, verdict.score) == (status, canonical, float(status == "ok"))
+    assert (verdict.status, verdict.score) == (status, float(status == "ok"))
+    if status != "wrong":  # the battery looks at what wrong answers vote for
+        assert verdict.canonical == canonical
 
 
 def test_order_of_independent_steps_is_one_solution() -> None:

@@ -1,0 +1,164 @@
+"""Every diversity measure of any file of rollouts, with intervals over prompts; kernels over words, answers, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from rlpipe import artifacts
+from rlpipe.evaluate.answer_entropy import answer_entropy
+from rlpipe.evaluate.diversity import (
+    collision_probability,
+    cosine_kernel,
+    exact_kernel,
+    inverse_simpson,
+    ngram_kernel,
+    vendi,
+)
+from rlpipe.evaluate.intervals import interval
+from rlpipe.evaluate.ngrams import distinct_group, ead, self_bleu
+from rlpipe.evaluate.problems import read_samples
+from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.evaluate.summarise import ALL, Row, to_json
+
+Embed = Callable[[Sequence[str]], Float[np.ndarray, "n d"]]
+BOUNDED = ("distinct_1", "distinct_2", "self_bleu", "collision_probability")
+
+
+def diversity_of_rollouts(
+    rollouts: Path | str,
+    out_dir: Path | str,
+    settings: EvaluateSettings | None = None,
+    orders: Sequence[float] = (0.5, 1, 2, np.inf),
+    samples: int = 32,
+    embed: Embed | None = None,
+    vocabulary: int | None = None,
+) -> list[Row]:
+    """Mean over prompts of every measure, for every policy in the file; writes `metrics.parquet` (eval/1), prints it.
+
+    Of each prompt the `samples` of lowest index count: every measure grows or falls with their number. `vocabulary` is that
+    of expected distinct n-grams (EAD), by default the different words of the file, which is said in `info_json`.
+
+    Raises: ArtifactError for a file of another schema; ValueError for fewer than two samples, or an order below 0.
+    """
+    if samples < 2 or min(orders) < 0:
+        raise ValueError(
+            f"samples = {samples}, orders = {list(orders)}: give two samples or more, and orders from 0 on"
+        )
+    settings, frame = settings or EvaluateSettings(), read_samples(rollouts, texts=True)
+    words = vocabulary or len({w for text in frame["response"] for w in text.split()}) or 1
+    rows: list[Row] = []
+    for (run, model, step), own in frame.group_by("run_id", "model_id", "policy_step", maintain_order=True):
+        table = _problems(own, orders, samples, embed, words)
+        who = {"run_id": run, "model_id": model, "policy_step": step, "benchmark": ALL, "seed": settings.seed}
+        info = {"samples": samples, "vocabulary": words, "vocabulary_from": "tokenizer" if vocabulary else "file"}
+        rows += [who | row | {"info_json": to_json(info)} for row in _means(table, settings, samples)]
+    Path(out_dir).mkdir(parents=True, exist_ok=True)
+    artifacts.write(Path(out_dir) / "metrics.parquet", artifacts.EVAL, rows)
+    show(rows)
+    return rows
+
+
+def embedder(path: str | Path, batch_size: int = 64) -> tuple[Embed, int]:
+    """Texts to the mean of a model's last hidden states `[n, d]`, and the size of its tokenizer's vocabulary.
+
+    Any Hugging Face model with hidden states: a sentence encoder, or a policy. Hidden states of a causal LM share one
+    large direction, so their cosines are high and their Vendi scores low; compare within one embedding model only.
+
+    Raises: ModelError for a path that cannot be loaded.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from rlpipe.models import ModelError, device
+
+    try:
+        model: Any = AutoModel.from_pretrained(str(path)).to(device()).eval()
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(path))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"--embed {path}: cannot be loaded as model and tokenizer: {error}") from error
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    tokenizer.padding_side = "right"
+
+    @torch.no_grad()
+    def embed(texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
+        found = []
+        for start in range(0, len(texts), batch_size):
+            part = [t or tokenizer.pad_token for t in texts[start : start + batch_size]]
+            ids = tokenizer(part, return_tensors="pt", padding=True, truncation=True).to(model.device)
+            ids.pop("token_type_ids", None)
+            hidden = model(**ids).last_hidden_state.float()
+            real = ids["attention_mask"][..., None]
+            found.append(((hidden * real).sum(1) / real.sum(1)).cpu().double().numpy())
+        return np.concatenate(found)
+
+    return embed, len(tokenizer)
+
+
+def _problems(
+    frame: pl.DataFrame, orders: Sequence[float], samples: int, embed: Embed | None, words: int
+) -> dict[str, list[float | None]]:
+    """A list of one value per prompt for every measure, null where it is undefined."""
+    ordered = frame.sort("prompt_id", "sample_index")
+    grouped = ordered.group_by("prompt_id", maintain_order=True).agg(
+        pl.col("response").head(samples), pl.col("canonical_answer").head(samples)
+    )
+    found: dict[str, list[float | None]] = {}
+    for texts, answers in grouped.select("response", "canonical_answer").iter_rows():
+        for name, value in _measures(texts, answers, orders, embed, words).items():
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def _measures(
+    texts: list[str], answers: list[str | None], orders: Sequence[float], embed: Embed | None, words: int
+) -> dict[str, float | None]:
+    kernels = {"ngram": ngram_kernel(texts), "answer": exact_kernel(answers)}
+    if embed is not None:
+        kernels["embedding"] = cosine_kernel(embed(texts))
+    measures = {f"vendi_{name}_q{q:g}": vendi(kernel, q) for name, kernel in kernels.items() for q in orders}
+    for n in (1, 2):
+        measures |= {f"distinct_{n}": distinct_group(texts, n), f"ead_{n}": ead(texts, n, words)}
+    entropy = answer_entropy(answers)
+    measures |= {"self_bleu": self_bleu(texts), "answer_entropy": entropy.nats if entropy else None}
+    measures |= {"inverse_simpson": inverse_simpson(answers), "collision_probability": collision_probability(answers)}
+    return measures
+
+
+def _means(table: dict[str, list[float | None]], settings: EvaluateSettings, samples: int) -> list[Row]:
+    rows = []
+    for name, values in table.items():
+        known = np.array([v for v in values if v is not None])
+        if len(known):
+            s = settings
+            (m,) = interval(known[:, None], s.interval, s.confidence, s.bootstrap_draws, s.seed, name in BOUNDED)
+            numbers = {"value": m.value, "se": m.se, "ci_lo": m.low, "ci_hi": m.high, "ci_method": m.method}
+            rows.append({"metric": name, **numbers, "n_problems": len(known), "n_samples": samples})
+            rows[-1]["n_boot"] = m.draws
+    return rows
+
+
+def show(rows: Sequence[Row], console: Console | None = None) -> None:
+    """A line per measure, a column per policy."""
+    policies = list(dict.fromkeys((r["run_id"], r["policy_step"]) for r in rows))
+    table = Table("measure", title="diversity within a prompt, mean over prompts", box=box.SIMPLE)
+    for run, step in policies:
+        table.add_column(f"{run} step {step}" if step else str(run))
+    for name in dict.fromkeys(r["metric"] for r in rows):
+        cells = {(r["run_id"], r["policy_step"]): r for r in rows if r["metric"] == name}
+        table.add_row(name.replace("_", " "), *(_cell(cells.get(p)) for p in policies))
+    (console or Console()).print(table)
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    return f"{row['value']:.3f}" + ("" if row["ci_lo"] is None else f" [{row['ci_lo']:.3f}, {row['ci_hi']:.3f}]")
