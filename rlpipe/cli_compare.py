@@ -43,7 +43,8 @@ def diversity(
     set_: Set = None,
 ) -> None:
     """Vendi scores, distinct and expected distinct n-grams, self-BLEU and answer entropies of rollouts, with intervals."""
-    from rlpipe.evaluate.diversity_alone import diversity_of_rollouts, embedder
+    from rlpipe.embed import embedder
+    from rlpipe.evaluate.diversity_alone import diversity_of_rollouts
     from rlpipe.evaluate.settings import EvaluateSettings
 
     settings = EvaluateSettings.model_validate(assignments(set_ or []))

@@ -30,7 +30,7 @@ LAYERS = (
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 # Any of the upper layers may use these; they use no layer but `types` and each other.
-SHARED = {"artifacts", "models", "prompts", "hyperparameters", "model_settings"}
+SHARED = {"artifacts", "embed", "models", "prompts", "hyperparameters", "model_settings"}
 # What moves artifacts and reads parameters; stages see `stage` and `progress` of it.
 AROUND = {name.partition(".")[2] for name in PLUMBING} | {
     "config",

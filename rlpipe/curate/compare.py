@@ -11,8 +11,8 @@ from rlpipe.curate.eval_text import EvalText
 from rlpipe.curate.similarity import Run, coverage, grams, jaccard, lcs_ratio, runs
 from rlpipe.curate.thresholds import OverlapThresholds
 
-Decision = Literal["drop", "review", "template"]
-Method = Literal["exact", "ngram", "jaccard", "lcs"]
+Decision = Literal["drop", "review", "template", "keep"]
+Method = Literal["exact", "ngram", "jaccard", "lcs", "embedding"]
 SPAN_CHARACTERS = 512
 
 

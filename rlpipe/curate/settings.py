@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from rlpipe.curate.thresholds import OverlapThresholds
+from rlpipe.curate.thresholds import OverlapThresholds, Paraphrases
 
 Split = Literal["demonstration", "train", "probe", "test"]
 SPLITS: tuple[Split, ...] = ("demonstration", "train", "probe", "test")
@@ -118,6 +118,9 @@ class Decontamination(OverlapThresholds):
     )
     template: Literal["drop", "keep"] = Field(
         default="keep", description="Training rows that share the wording of a test row with other numbers"
+    )
+    paraphrases: Paraphrases | None = Field(
+        default=None, description="Also compare by embeddings, with this model; none: by words only"
     )
 
 

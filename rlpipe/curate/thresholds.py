@@ -57,3 +57,28 @@ class OverlapThresholds(BaseModel):
                     f"{name}_review is {review}, above {name}_drop {drop}; review must be the lower of the two"
                 )
         return self
+
+
+class Paraphrases(BaseModel):
+    """The stage that looks for the same problem in other words, by embeddings; it runs where this is given.
+
+    Cosines differ between embedding models: a threshold belongs to its model. That of 0.8 is meant for encoders trained to
+    place sentences of one meaning together; hidden states of a causal LM exceed it for almost any two texts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(min_length=1, description="Hugging Face model whose mean last hidden states embed a text")
+    judge: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Hugging Face causal LM that is asked whether a pair is one problem in other words; none: nobody is",
+    )
+    threshold: float = Field(
+        default=0.8, ge=-1, le=1, description="Cosine from which a pair counts; depends on the embedding model"
+    )
+    top: int = Field(default=5, ge=1, description="Training texts looked at for each evaluation text: the nearest")
+    answer_tokens: int = Field(
+        default=16, ge=1, description="Longest answer of the judge, in tokens; more for one that thinks aloud first"
+    )
+    batch_size: int = Field(default=64, ge=1, description="Texts embedded at once; changes memory and speed")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from rlpipe import artifacts
+from rlpipe.embed import Embed
 from rlpipe.evaluate.answer_entropy import answer_entropy
 from rlpipe.evaluate.diversity import (
     collision_probability,
@@ -29,7 +28,6 @@ from rlpipe.evaluate.problems import read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summarise import ALL, Row, to_json
 
-Embed = Callable[[Sequence[str]], Float[np.ndarray, "n d"]]
 BOUNDED = ("distinct_1", "distinct_2", "self_bleu", "collision_probability")
 
 
@@ -65,42 +63,6 @@ def diversity_of_rollouts(
     artifacts.write(Path(out_dir) / "metrics.parquet", artifacts.EVAL, rows)
     show(rows)
     return rows
-
-
-def embedder(path: str | Path, batch_size: int = 64) -> tuple[Embed, int]:
-    """Texts to the mean of a model's last hidden states `[n, d]`, and the size of its tokenizer's vocabulary.
-
-    Any Hugging Face model with hidden states: a sentence encoder, or a policy. Hidden states of a causal LM share one
-    large direction, so their cosines are high and their Vendi scores low; compare within one embedding model only.
-
-    Raises: ModelError for a path that cannot be loaded.
-    """
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    from rlpipe.models import ModelError, device
-
-    try:
-        model: Any = AutoModel.from_pretrained(str(path)).to(device()).eval()
-        tokenizer: Any = AutoTokenizer.from_pretrained(str(path))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"--embed {path}: cannot be loaded as model and tokenizer: {error}") from error
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    tokenizer.padding_side = "right"
-
-    @torch.no_grad()
-    def embed(texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
-        found = []
-        for start in range(0, len(texts), batch_size):
-            part = [t or tokenizer.pad_token for t in texts[start : start + batch_size]]
-            ids = tokenizer(part, return_tensors="pt", padding=True, truncation=True).to(model.device)
-            ids.pop("token_type_ids", None)
-            hidden = model(**ids).last_hidden_state.float()
-            real = ids["attention_mask"][..., None]
-            found.append(((hidden * real).sum(1) / real.sum(1)).cpu().double().numpy())
-        return np.concatenate(found)
-
-    return embed, len(tokenizer)
 
 
 def _problems(

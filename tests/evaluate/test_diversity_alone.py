@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from rlpipe import artifacts, models
 from rlpipe.cli import app
-from rlpipe.evaluate.diversity_alone import diversity_of_rollouts, embedder
+from rlpipe.embed import embedder
+from rlpipe.evaluate.diversity_alone import diversity_of_rollouts
 from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts
 from tests.toy import tiny_policy
