@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rlpipe.curate.thresholds import Paraphrases
 
 Out = Annotated[Path, typer.Option("--out", help="folder for the artifacts")]
 DataSource = Annotated[str | None, typer.Option(help="selects the verifier where the file's layout names none")]
@@ -106,6 +109,16 @@ def contamination(
     samples: Annotated[
         Path | None, typer.Option(help="rollouts/1 on the evaluation prompts: their score on the clean ones is added")
     ] = None,
+    embed: Annotated[
+        str | None, typer.Option(help="with --train: Hugging Face model, to look for paraphrases by its embeddings")
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="with --embed: causal LM that is asked whether two prompts are one in other words"),
+    ] = None,
+    cosine: Annotated[
+        float | None, typer.Option(help="with --embed: cosine from which a pair counts (0.8); depends on the model")
+    ] = None,
     out: Out = Path("contamination"),
     data_source: DataSource = None,
     set_: Set = None,
@@ -115,14 +128,27 @@ def contamination(
     from rlpipe.contamination.settings import ContaminationSettings
 
     settings = ContaminationSettings.model_validate(assignments(set_ or []))
+    paraphrases = _paraphrases(embed, judge, cosine)
+    if paraphrases and not (train and eval_):
+        raise ValueError(f"--embed {embed}: only with --train and --eval, whose texts it compares")
     if samples and not (train and eval_):
         raise ValueError(f"--samples {samples}: only with --train and --eval, which say what of it is clean")
     if model and members and nonmembers:
         contamination_model(model, members, nonmembers, out, settings, control, data_source)
     elif train and eval_:
-        contamination_overlap(train, eval_, out, settings, samples)
+        contamination_overlap(train, eval_, out, settings, samples, paraphrases)
     else:
         raise ValueError("give --model, --members and --nonmembers, or --train and --eval")
+
+
+def _paraphrases(embed: str | None, judge: str | None, cosine: float | None) -> Paraphrases | None:
+    """The settings of the comparison by embeddings, if a model is named."""
+    from rlpipe.curate.thresholds import Paraphrases
+
+    given = {name: value for name, value in (("judge", judge), ("threshold", cosine)) if value is not None}
+    if embed is None and given:
+        raise ValueError("--judge and --cosine go with --embed, the model that finds the pairs")
+    return None if embed is None else Paraphrases.model_validate({"model": embed, **given})
 
 
 def assignments(pairs: Iterable[str]) -> dict[str, Any]:

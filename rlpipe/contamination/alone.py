@@ -7,6 +7,7 @@ an AUC of their own, which only a control, the model before reinforcement learni
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +25,10 @@ from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.tables import clean_table, show, verdict_table, wide_console
 from rlpipe.contamination.verdict import Evidence, Verdict, verdict
 from rlpipe.curate.importing import import_prompts
+from rlpipe.curate.overlap_rows import in_words
+from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.texts import TextFile
+from rlpipe.curate.thresholds import Paraphrases
 from rlpipe.prompts import load_prompts
 from rlpipe.types import Prompt, draw_seed
 from rlpipe.verifiers.verify import verify_many
@@ -86,15 +90,18 @@ def contamination_overlap(
     out_dir: Path | str,
     settings: ContaminationSettings,
     samples_path: Path | str | None = None,
+    paraphrases: Paraphrases | None = None,
 ) -> list[Verdict]:
     """Compare two files of prompts; write `overlap.parquet` to `out_dir` and print the verdicts.
 
     `samples_path`: rollouts (rollouts/1) on the evaluation prompts. Their scores on the clean prompts then stand beside
-    those on all, in `metrics.parquet` and in print.
+    those on all, in `metrics.parquet` and in print. `paraphrases`: compare by embeddings too, with these models.
 
     Returns: the verdict on each evaluation set; without a probe none can be better than unknown.
-    Raises: RowError or ArtifactError for a file that cannot be read, or samples of prompts that were not compared.
+    Raises: RowError or ArtifactError for a file that cannot be read, or samples of prompts that were not compared;
+    ModelError for a model that cannot be loaded, before anything is read.
     """
+    search = None if paraphrases is None else ParaphraseSearch.load(paraphrases)
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
@@ -106,8 +113,11 @@ def contamination_overlap(
             settings.overlap,
             None,
             lambda found: [verdict(Evidence(name, c), settings) for name, c in sorted(found.items())],
+            search,
         )
         wide_console().print(verdict_table(decided))
+        if search is not None:
+            _say_paraphrases(out / "overlap.parquet")
         if samples_path is not None:
             overlap = artifacts.read(out / "overlap.parquet", artifacts.CONTAMINATION)
             s = settings
@@ -115,6 +125,14 @@ def contamination_overlap(
             artifacts.write(out / "metrics.parquet", artifacts.EVAL, rows)
             wide_console().print(clean_table(rows))
     return decided
+
+
+def _say_paraphrases(overlap: Path) -> None:
+    """A line per evaluation set."""
+    columns = ["record_type", "eval_set", "info_json"]
+    for kind, name, info in artifacts.read(overlap, artifacts.CONTAMINATION, columns).iter_rows():
+        if kind == "summary":
+            wide_console().print(f"{name}: {in_words(json.loads(info)['embedding'])}", markup=False)
 
 
 def read_prompts(path: Path | str, data_source: str | None = None) -> list[Prompt]:

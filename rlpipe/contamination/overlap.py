@@ -11,6 +11,7 @@ import polars as pl
 from rlpipe import artifacts
 from rlpipe.contamination.verdict import Copies, Verdict, verdict_rows
 from rlpipe.curate.overlap import overlap
+from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.texts import TextFile
 from rlpipe.curate.thresholds import OverlapThresholds
 
@@ -24,6 +25,7 @@ def write_overlap(
     thresholds: OverlapThresholds,
     model_id: str | None,
     decide: Decide,
+    paraphrases: ParaphraseSearch | None = None,
 ) -> list[Verdict]:
     """Write `out/overlap.parquet`: a row per pair, a summary per evaluation set, and the verdicts of `decide`.
 
@@ -32,7 +34,7 @@ def write_overlap(
     found = out / "overlap.parquet"
     pairs = found.with_name("overlap.found")
     try:
-        overlap(train, evaluation, pairs, thresholds)
+        overlap(train, evaluation, pairs, thresholds, paraphrases)
         verdicts = list(decide(copies(pairs)))
         with artifacts.TableWriter(found, artifacts.CONTAMINATION) as writer:
             for part in artifacts.stream(pairs, artifacts.CONTAMINATION):

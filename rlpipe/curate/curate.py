@@ -13,6 +13,8 @@ from rlpipe.curate.decontaminate import Decontaminated, decontaminate
 from rlpipe.curate.duplicates import Deduplicated, deduplicate
 from rlpipe.curate.files import Record
 from rlpipe.curate.item import Rejected
+from rlpipe.curate.overlap_rows import in_words
+from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.references import Checked, check, demonstrations
 from rlpipe.curate.settings import SPLITS, CurateSettings
 from rlpipe.curate.sources import Loaded, load
@@ -33,13 +35,16 @@ def curate(settings: CurateSettings) -> Curated:
     """All of it, in memory; nothing is written.
 
     Raises: RowError for a malformed file or row; ValueError for a source that cannot give what is asked of it;
-    VerifierFailing when a verifier cannot judge its own reference answers.
+    VerifierFailing when a verifier cannot judge its own reference answers; ModelError for a model of
+    `decontamination.paraphrases` that cannot be loaded, before anything else.
     """
+    asked = settings.decontamination.paraphrases
+    paraphrases = None if asked is None else ParaphraseSearch.load(asked)
     loaded = load(settings)
     checked = check(loaded.items, settings.seed, settings.max_verifier_errors)
     unique = deduplicate(checked.items, settings.near_duplicates)
     splits = {item.id: split_of(item.id, item.splits, settings.fractions, settings.seed) for item in unique.items}
-    clean = decontaminate(unique.items, splits, settings.decontamination)
+    clean = decontaminate(unique.items, splits, settings.decontamination, paraphrases)
     shown = [item for item in clean.items if splits[item.id] == "demonstration"]
     worked, without = demonstrations(shown, settings.demonstrations, settings.seed)
     left_out = [*loaded.rejected, *checked.rejected, *unique.rejected, *clean.rejected]
@@ -107,4 +112,6 @@ def describe(summary: dict[str, Any]) -> str:
     for name, found in summary["overlap"].items():
         decisions = ", ".join(f"{decision} {count}" for decision, count in found["n_by_decision"].items())
         lines.append(f"overlap with {name}: {found['n_clean']} of {found['n_eval']} clean; {decisions}")
+        if "embedding" in found:
+            lines.append(f"paraphrases of {name}: {in_words(found['embedding'])}")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from rlpipe.curate.eval_text import EvalText
 from rlpipe.curate.item import Item, Rejected, rejected
 from rlpipe.curate.overlap import Pair, Scan, index_of
 from rlpipe.curate.overlap_rows import GRAVITY, summary_rows
+from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.settings import Decontamination
 from rlpipe.curate.texts import ROWS
 from rlpipe.curate.thresholds import OverlapThresholds
@@ -27,7 +28,12 @@ class Decontaminated:
     overlap: dict[str, dict[str, Any]]
 
 
-def decontaminate(items: Sequence[Item], splits: Mapping[str, str], settings: Decontamination) -> Decontaminated:
+def decontaminate(
+    items: Sequence[Item],
+    splits: Mapping[str, str],
+    settings: Decontamination,
+    paraphrases: ParaphraseSearch | None = None,
+) -> Decontaminated:
     """Compare everything outside the test split with the test split; `splits` maps ids to splits.
 
     The summary counts what was found before anything was left out.
@@ -37,16 +43,27 @@ def decontaminate(items: Sequence[Item], splits: Mapping[str, str], settings: De
     if not test or not train:
         return Decontaminated(list(items), [], {})
     thresholds = OverlapThresholds(**{name: getattr(settings, name) for name in OverlapThresholds.model_fields})
-    scan = Scan(index_of([_frame(test)], thresholds))
+    scan = Scan(index_of([_frame(test)], thresholds), paraphrases)
+    holders = _holders(train)
     gravest: dict[str, Pair] = {}
     for pair in scan.pairs(_frame(train[i : i + ROWS]) for i in range(0, len(train), ROWS)):
-        gravest[pair.train_id] = min(pair, gravest.get(pair.train_id, pair), key=_gravity)
+        if pair.finding.decision != "keep":
+            for name in holders[pair.train_id] if pair.finding.method == "embedding" else [pair.train_id]:
+                gravest[name] = min(pair, gravest.get(name, pair), key=_gravity)
     dropped = {name: pair for name, pair in gravest.items() if _is_dropped(pair, settings)}
     return Decontaminated(
         items=[item for item in items if splits[item.id] == "test" or item.id not in dropped],
         rejected=[_rejected(item, dropped[item.id], scan.index.texts) for item in train if item.id in dropped],
         overlap={row["eval_set"]: row["info"] for row in summary_rows(scan)},
     )
+
+
+def _holders(items: Sequence[Item]) -> dict[str, list[str]]:
+    """Ids of the items with the same text, by id: a pair by embeddings names the first of them for all."""
+    by_text: dict[str, list[str]] = {}
+    for item in items:
+        by_text.setdefault(item.text, []).append(item.id)
+    return {item.id: by_text[item.text] for item in items}
 
 
 def _frame(items: Sequence[Item]) -> pl.DataFrame:

@@ -4,10 +4,10 @@ Any Parquet files will do, with millions of training rows: the evaluation side i
 streams by, and pairs go to disk as they are found.
 
 Stages, in the order in which they decide of a pair: exact (same words, or same key of a procedural problem), n-gram
-coverage, Jaccard on shingles, longest common subsequence for texts too short for either.
+coverage, Jaccard on shingles, longest common subsequence for texts too short for either; then, where asked for, the
+nearest of the other training texts by their embeddings (`paraphrases`).
 Source: specification 2.4. Differs: pairs for the Jaccard rule come from an exact index of shingles, not from MinHash,
-which would find 93 % of those at the threshold; MinHash serves where both sides are large (`duplicates`). There is no
-embedding stage.
+which would find 93 % of those at the threshold; MinHash serves where both sides are large (`duplicates`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from pathlib import Path
 import polars as pl
 
 from rlpipe.curate.compare import Finding, Overlap, TrainText, compare, decide
+from rlpipe.curate.nearest import Nearest
 from rlpipe.curate.overlap_index import EvalIndex
 from rlpipe.curate.overlap_rows import summary_rows, write_rows
+from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.texts import TextFile, batches
 from rlpipe.curate.thresholds import OverlapThresholds
 
@@ -30,33 +32,49 @@ Span = tuple[int, int]  # first word and number of words, in the evaluation text
 
 @dataclass(frozen=True)
 class Pair:
-    """A flagged pair. `evaluation` numbers a text of the index, which may stand in several evaluation rows."""
+    """A flagged pair. `evaluation` numbers a text of the index, which may stand in several evaluation rows.
+
+    `answer` is that of the judge of paraphrases: yes, no, unknown, or none where there is no judge; null in other stages.
+    """
 
     train_id: str
     train_set: str
     evaluation: int
     overlap: Overlap
     finding: Finding
+    answer: str | None = None
 
 
 class Scan:
-    """One pass over training texts against an index; what it has counted is complete once `pairs` is exhausted."""
+    """One pass over training texts against an index; what it has counted is complete once `pairs` is exhausted.
 
-    def __init__(self, index: EvalIndex):
-        self.index = index
+    With `paraphrases`, the pairs found by embeddings come last: `nearest` are complete after the last training text.
+    """
+
+    def __init__(self, index: EvalIndex, paraphrases: ParaphraseSearch | None = None):
+        self.index, self.paraphrases = index, paraphrases
+        self.nearest = paraphrases.nearest(index.texts) if paraphrases else None
+        self.answers: dict[int, Counter[str]] = {}
         self.num_train = 0
         self.findings: dict[int, Counter[tuple[str, str]]] = {}
         self._shared: dict[int, Counter[tuple[Span, ...]]] = {}
         self._exact: Counter[int] = Counter()
 
     def pairs(self, train: Iterable[pl.DataFrame]) -> Iterator[Pair]:
-        """Flagged pairs in the order of the training rows, then of the evaluation texts."""
+        """Flagged pairs in the order of the training rows, then of the evaluation texts; paraphrases by the latter."""
         for frame in train:
             candidates = self.index.candidates(frame["text"], frame["key"].to_list())
             self.num_train += len(frame)
-            yield from self._compared(frame, candidates.tolist())
+            flagged: set[tuple[int, int]] = set()
+            for row, pair in self._compared(frame, candidates.tolist()):
+                flagged.add((row, pair.evaluation))
+                yield pair
+            if self.nearest is not None:
+                self.nearest.add(frame, flagged)
+        if self.paraphrases is not None and self.nearest is not None:
+            yield from self._paraphrased(self.paraphrases, self.nearest)
 
-    def _compared(self, frame: pl.DataFrame, candidates: Sequence[Sequence[int]]) -> Iterator[Pair]:
+    def _compared(self, frame: pl.DataFrame, candidates: Sequence[Sequence[int]]) -> Iterator[tuple[int, Pair]]:
         last, text, train_set = -1, TrainText("", ""), ""
         for row, evaluation in candidates:
             if row != last:
@@ -67,7 +85,17 @@ class Scan:
             finding = decide(overlap, self.index.thresholds)
             if finding is not None:
                 self.findings.setdefault(evaluation, Counter())[finding.decision, finding.method] += 1
-                yield Pair(text.id, train_set, evaluation, overlap, finding)
+                yield row, Pair(text.id, train_set, evaluation, overlap, finding)
+
+    def _paraphrased(self, search: ParaphraseSearch, nearest: Nearest) -> Iterator[Pair]:
+        for evaluation, near, answer in search.judged(nearest, self.index.texts):
+            overlap = compare(TrainText(near.train_id, near.text, near.key), self.index.texts[evaluation])
+            finding = search.decide(near, answer, overlap.same_numbers)
+            word = "none" if answer is None else answer.word
+            self.answers.setdefault(evaluation, Counter())[word] += 1
+            if finding.decision != "keep":
+                self.findings.setdefault(evaluation, Counter())[finding.decision, finding.method] += 1
+            yield Pair(near.train_id, near.train_set, evaluation, overlap, finding, word)
 
     def _count(self, evaluation: int, overlap: Overlap) -> None:
         if overlap.runs:
@@ -97,9 +125,16 @@ def index_of(frames: Iterable[pl.DataFrame], thresholds: OverlapThresholds | Non
 
 
 def overlap(
-    train: Sequence[TextFile], evaluation: Sequence[TextFile], out: Path, thresholds: OverlapThresholds | None = None
+    train: Sequence[TextFile],
+    evaluation: Sequence[TextFile],
+    out: Path,
+    thresholds: OverlapThresholds | None = None,
+    paraphrases: ParaphraseSearch | None = None,
 ) -> dict[str, dict[str, object]]:
     """Write `out` (schema contamination/1): a row per flagged pair, and a row per evaluation set.
+
+    With `paraphrases` also those pairs, and in the summary `embedding`: evaluation rows compared, pairs by answer of the
+    judge, and the cosines of the nearest texts. A training text that many rows hold is listed once there.
 
     Returns: the summary by evaluation set: n_eval, n_clean, n_flagged by method and by decision.
     Raises: ArtifactError for a file that cannot be read; ValueError if the evaluation files hold no row.
@@ -107,6 +142,6 @@ def overlap(
     index = index_of((frame for file in evaluation for frame in batches(file)), thresholds)
     if not index.texts:
         raise ValueError(f"no evaluation rows in {[str(f.path) for f in evaluation]}: nothing to compare with")
-    scan = Scan(index)
+    scan = Scan(index, paraphrases)
     write_rows(out, scan, scan.pairs(frame for file in train for frame in batches(file)))
     return {row["eval_set"]: row["info"] for row in summary_rows(scan)}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -15,6 +16,7 @@ from rlpipe.artifacts import CONTAMINATION, TableWriter
 from rlpipe.curate import normalize
 from rlpipe.curate.compare import measures, span
 from rlpipe.curate.eval_text import EvalText
+from rlpipe.curate.nearest import DIGITS
 
 if TYPE_CHECKING:
     from rlpipe.curate.overlap import Pair, Scan, Span
@@ -56,9 +58,14 @@ def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def pair_rows(pair: Pair, scan: Scan, spans: dict[tuple[int, Span | None], int]) -> Iterator[dict[str, Any]]:
-    """One row per evaluation row that holds the text; `train_count` is the number of the span in `spans`, for now."""
+    """One row per evaluation row that holds the text; `train_count` is the number of the span in `spans`, for now.
+
+    Where a paraphrase shares no words in a row there is nothing to count.
+    """
     evaluation, found, longest = scan.index.texts[pair.evaluation], pair.finding, pair.overlap.longest
     key = pair.evaluation, None if longest is None else (longest.evaluation, longest.words)
+    said = {} if pair.answer is None else {"answer": pair.answer}
+    uncounted = found.method == "embedding" and longest is None
     for eval_set, eval_id in evaluation.rows:
         yield _common(scan) | {
             "record_type": "pair",
@@ -75,15 +82,16 @@ def pair_rows(pair: Pair, scan: Scan, spans: dict[tuple[int, Span | None], int])
             "threshold": found.threshold,
             "direction": 1,
             "matched_span": span(pair.overlap, evaluation),
-            "train_count": spans.setdefault(key, len(spans)),
-            "info_json": _json(measures(pair.overlap) | {"normaliser": evaluation.view}),
+            "train_count": None if uncounted else spans.setdefault(key, len(spans)),
+            "info_json": _json(measures(pair.overlap) | {"normaliser": evaluation.view} | said),
         }
 
 
 def summary_rows(scan: Scan) -> list[dict[str, Any]]:
     """One row per evaluation set; `info` is what `info_json` says, as a dictionary.
 
-    An evaluation row counts once for each method and decision that it has a pair of; it is clean without any pair.
+    An evaluation row counts once for each method and decision that it has a pair of; it is clean without any pair, but
+    for pairs that the judge of paraphrases lets be.
     """
     by_set: dict[str, list[tuple[int, EvalText]]] = {}
     for i, text in enumerate(scan.index.texts):
@@ -97,7 +105,7 @@ def _summary(scan: Scan, name: str, texts: list[tuple[int, EvalText]]) -> dict[s
     decisions = Counter(d for f in found for d in {decision for decision, _ in f})
     methods = Counter(m for f in found for m in {method for _, method in f})
     clean = sum(not f for f in found)
-    info = {
+    info: dict[str, Any] = {
         "n_train": scan.num_train,
         "n_eval": len(texts),
         "n_clean": clean,
@@ -105,6 +113,9 @@ def _summary(scan: Scan, name: str, texts: list[tuple[int, EvalText]]) -> dict[s
         "n_by_decision": {name: decisions[name] for name in GRAVITY},
         "n_by_method": {name: methods[name] for name in ("exact", "ngram", "jaccard", "lcs")},
     }
+    if scan.nearest is not None:
+        info["n_by_method"] |= {"embedding": methods["embedding"]}
+        info["embedding"] = _paraphrases(scan, [i for i, _ in texts])
     return _common(scan) | {
         "record_type": "summary",
         "method": "all",
@@ -117,8 +128,33 @@ def _summary(scan: Scan, name: str, texts: list[tuple[int, EvalText]]) -> dict[s
     }
 
 
+def _paraphrases(scan: Scan, texts: Sequence[int]) -> dict[str, Any]:
+    """Evaluation rows compared, pairs by answer, and how near the nearest texts are: what a threshold is chosen by."""
+    said = sum((scan.answers.get(i, Counter()) for i in texts), Counter[str]())
+    found = [near[0].cosine for i in texts if scan.nearest is not None and (near := scan.nearest.of(i))]
+    levels = {"median": 0.5, "p90": 0.9, "max": 1.0}
+    cosines = {name: round(float(np.quantile(found, q)), DIGITS) for name, q in levels.items()} if found else {}
+    return {
+        "compared": len(found),
+        "pairs": {word: said[word] for word in ("yes", "no", "unknown", "none")},
+        "nearest_cosine": cosines,
+    }
+
+
+def in_words(embedding: Mapping[str, Any]) -> str:
+    """What a summary says of paraphrases (`embedding`), for the log."""
+    titles = {"yes": "judged the same", "no": "judged different", "unknown": "unknown", "none": "not judged"}
+    pairs = ", ".join(f"{n} {titles[word]}" for word, n in embedding["pairs"].items() if n)
+    cosines = ", ".join(f"{name} {value:.3f}" for name, value in embedding["nearest_cosine"].items())
+    compared = f"{embedding['compared']} rows compared by embeddings"
+    return f"{compared}; pairs: {pairs or 'none'}" + (f"; cosine of the nearest text: {cosines}" if cosines else "")
+
+
 def _common(scan: Scan) -> dict[str, Any]:
-    return {"method_version": normalize.VERSION, "params_json": _json(scan.index.thresholds.model_dump())}
+    params = scan.index.thresholds.model_dump()
+    if scan.paraphrases is not None:
+        params["paraphrases"] = scan.paraphrases.settings.model_dump()
+    return {"method_version": normalize.VERSION, "params_json": _json(params)}
 
 
 def _json(value: Mapping[str, Any]) -> str:
