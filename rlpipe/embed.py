@@ -31,7 +31,8 @@ def embedder(path: str | Path, batch_size: int = 64) -> tuple[Embed, int]:
         model: Any = AutoModel.from_pretrained(str(path)).to(device()).eval()
         tokenizer: Any = AutoTokenizer.from_pretrained(str(path))
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise ModelError(f"embedding model {path}: cannot be loaded as model and tokenizer: {error}") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"embedding model {path}: cannot be loaded as model and tokenizer: {reason}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.padding_side = "right"
     limit = getattr(model.config, "max_position_embeddings", None)

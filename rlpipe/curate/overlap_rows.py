@@ -145,7 +145,8 @@ def in_words(embedding: Mapping[str, Any]) -> str:
     """What a summary says of paraphrases (`embedding`), for the log."""
     titles = {"yes": "judged the same", "no": "judged different", "unknown": "unknown", "none": "not judged"}
     pairs = ", ".join(f"{n} {titles[word]}" for word, n in embedding["pairs"].items() if n)
-    cosines = ", ".join(f"{name} {value:.3f}" for name, value in embedding["nearest_cosine"].items())
+    nearest = embedding["nearest_cosine"]
+    cosines = ", ".join(f"{name} {nearest[name]:.3f}" for name in ("median", "p90", "max") if nearest)
     compared = f"{embedding['compared']} rows compared by embeddings"
     return f"{compared}; pairs: {pairs or 'none'}" + (f"; cosine of the nearest text: {cosines}" if cosines else "")
 

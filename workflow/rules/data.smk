@@ -6,14 +6,14 @@ rule curate:
     log:
         "<logs>/curate.log",
     resources:
-        gpu=0,
+        gpu=DEVICES if settings.curate.decontamination.paraphrases else 0,
         mem_mb=1500,
         runtime=60,
     params:
         uses=["curate"],
         code=checkers,
     shell:
-        "python -m rlpipe.stage {output} > {log} 2>&1"
+        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
 
 
 rule data:
