@@ -22,11 +22,13 @@ from rlpipe.contamination.overlap import copies
 from rlpipe.curate import nearest as nearest_module
 from rlpipe.curate.clean import clean_subset
 from rlpipe.curate.curate import curate, describe
+from rlpipe.curate.decontaminate import decontaminate
+from rlpipe.curate.item import Item
 from rlpipe.curate.judge import Judge, answer_of, answers, model_judge
 from rlpipe.curate.nearest import Nearest
 from rlpipe.curate.overlap import Scan, index_of, overlap
 from rlpipe.curate.paraphrases import ParaphraseSearch
-from rlpipe.curate.settings import CurateSettings
+from rlpipe.curate.settings import CurateSettings, Decontamination
 from rlpipe.curate.texts import TextFile
 from rlpipe.curate.thresholds import Paraphrases
 from rlpipe.embed import embedder
@@ -252,6 +254,8 @@ def test_off_is_as_if_there_were_no_such_stage(tmp_path: Path) -> None:
     off = tables["off"].filter(pl.col("record_type") == "pair")
     assert kept.drop("params_json").equals(off.drop("params_json"))
     assert len(kept) == 2 < len(tables["on"].filter(pl.col("record_type") == "pair"))
+    counts = dict(tables["on"].select("train_id", "train_count").filter(pl.col("train_id").is_not_null()).rows())
+    assert (counts["copy"], counts["turned"]) == (1, None), "the copy does not hold the words of the paraphrase"
 
 
 def judge_saying(word: str, path: Path, max_length: int = 512) -> Path:
@@ -357,6 +361,21 @@ def test_within_curation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "drop, embedding",
         "template, embedding",
     ]
+
+
+def test_all_rows_of_a_text_are_left_out() -> None:
+    """A pair by embeddings names the first row of a text; the others differ from it by their system message alone."""
+
+    def item(name: str, text: str) -> Item:
+        prompt = [{"role": "system", "content": name}, {"role": "user", "content": text}]
+        row = {"prompt_id": name, "data_source": "s", "prompt": prompt, "metadata_json": "{}"}
+        return Item(row, name, ("train",))
+
+    items = [item("a", turned(BREAD)), item("b", turned(BREAD)), item("c", OTHER), item("e", BREAD)]
+    splits = {"a": "train", "b": "probe", "c": "train", "e": "test"}
+    found = decontaminate(items, splits, Decontamination(), search(says("yes")))
+    assert [i.id for i in found.items] == ["c", "e"]
+    assert [r.prompt_id for r in found.rejected] == ["a", "b"]
 
 
 def test_curation_stops_at_a_model_before_it_reads_a_file(tmp_path: Path) -> None:
