@@ -155,8 +155,8 @@ def _met(data: Data, found: Sequence[Seed]) -> str:
     times = rows.filter(pl.col("metric") == "exposure")["value"].drop_nulls()
     if not len(times):
         return "a few times"
-    low, high = (f"{bound:.1f}" for bound in (times.to_numpy().min(), times.to_numpy().max()))
-    return f"{low.removesuffix('.0')} times" if low == high else f"{low} to {high} times"
+    low, high = (f"{bound:.1f}".removesuffix(".0") for bound in (times.to_numpy().min(), times.to_numpy().max()))
+    return f"{low} times" if low == high else f"{low} to {high} times"
 
 
 def area_figure(data: Data, areas: pl.DataFrame) -> Figure:
