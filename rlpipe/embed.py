@@ -25,13 +25,13 @@ def embedder(path: str | Path, batch_size: int = 64) -> tuple[Embed, int]:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from rlpipe.models import ModelError, device
+    from rlpipe.models import ModelError, device, first_line
 
     try:
         model: Any = AutoModel.from_pretrained(str(path)).to(device()).eval()
         tokenizer: Any = AutoTokenizer.from_pretrained(str(path))
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ModelError(f"embedding model {path}: cannot be loaded as model and tokenizer: {reason}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.padding_side = "right"

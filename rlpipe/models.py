@@ -96,12 +96,12 @@ def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, 
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(str(path), dtype=getattr(torch, dtype) if dtype else "auto")
     except (OSError, ValueError) as error:
-        raise ModelError(f"model {path}: cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"model {path}: cannot be loaded: {first_line(error)}") from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"model {path}: has no usable tokenizer ({_first_line(error)}); save one beside the weights with "
+            f"model {path}: has no usable tokenizer ({first_line(error)}); save one beside the weights with "
             f"`tokenizer.save_pretrained({str(path)!r})`"
         ) from error
     if tokenizer.eos_token_id is None:
@@ -146,5 +146,5 @@ def num_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -16,8 +16,9 @@ import polars as pl
 
 from rlpipe.evaluate.paired import Paired, holm, paired
 from rlpipe.evaluate.problems import Metric, mean_over_seeds, metric, metrics_of, problem_table, read_samples
+from rlpipe.evaluate.rows import ALL, Row, stable, to_json
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import ALL, Row, benchmarks, stable, to_json
+from rlpipe.evaluate.summarise import benchmarks
 
 Samples = pl.DataFrame | Path | str
 IDENTITY = ["prompt_id", "data_source", "difficulty", "n"]

@@ -18,8 +18,9 @@ from rlpipe.evaluate.before_after import crossover_of, support_table
 from rlpipe.evaluate.compare import compare
 from rlpipe.evaluate.paired import Paired
 from rlpipe.evaluate.problems import problem_table, read_samples
+from rlpipe.evaluate.rows import ALL, Row, to_json
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import ALL, Row, passes, to_json
+from rlpipe.evaluate.summarise import passes
 
 BASE, TRAINED = "base", "trained"
 SHOWN = ("pass@k", "answer_entropy", "token_entropy", "distinct_correct", "response_length", "log_perplexity")

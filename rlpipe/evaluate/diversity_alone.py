@@ -25,8 +25,8 @@ from rlpipe.evaluate.diversity import (
 from rlpipe.evaluate.intervals import interval
 from rlpipe.evaluate.ngrams import distinct_group, ead, self_bleu
 from rlpipe.evaluate.problems import read_samples
+from rlpipe.evaluate.rows import ALL, Row, to_json
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import ALL, Row, to_json
 
 BOUNDED = ("distinct_1", "distinct_2", "self_bleu", "collision_probability")
 

@@ -16,7 +16,7 @@ from rlpipe.evaluate.choose import choose
 from rlpipe.evaluate.friction import Dialogue, Feedback, FrictionResult, friction, self_feedback
 from rlpipe.evaluate.friction_settings import FrictionSettings
 from rlpipe.evaluate.intervals import Interval, interval
-from rlpipe.evaluate.search_metrics import ALL, Row, stable, to_json
+from rlpipe.evaluate.rows import ALL, Row, stable, to_json
 from rlpipe.evaluate.standalone import read_prompts
 from rlpipe.types import Engine, Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION

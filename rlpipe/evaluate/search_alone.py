@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from pathlib import Path
 
 from rlpipe.evaluate.choose import choose
-from rlpipe.evaluate.search_metrics import Row
+from rlpipe.evaluate.rows import Row
 from rlpipe.evaluate.search_settings import SearchStageSettings
 from rlpipe.evaluate.search_stage import search_policy
 from rlpipe.evaluate.search_tables import show
-from rlpipe.evaluate.standalone import read_prompts
+from rlpipe.evaluate.standalone import fingerprint, read_prompts
 
 
 def search_model(
@@ -34,10 +32,7 @@ def search_model(
     prompts, split = read_prompts(prompts_path, settings.split, data_source=data_source)
     prompts = choose(prompts, settings.limit)
     out.mkdir(parents=True, exist_ok=True)
-    weights = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(Path(model_path).glob("*"))]
-    made_of = [str(model_path), weights, settings.model_dump_json(), [(p.id, p.answer) for p in prompts]]
-    # What unfinished parts were made of: another checkpoint, prompt or setting must not find them.
-    scratch = out / f".unfinished-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]}"
+    scratch = out / f".unfinished-{fingerprint(model_path, prompts, settings)}"
     who: Row = {"run_id": Path(model_path).name, "model_id": str(model_path), "policy_step": 0, "split": split}
     rows = search_policy(model_path, prompts, settings, who, out, scratch, device)
     shutil.rmtree(scratch)

@@ -8,21 +8,18 @@ is compared with what others achieve for as many tokens as it spent.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from rlpipe.evaluate.intervals import Interval, interval
 from rlpipe.evaluate.paired import Paired, holm, paired
+from rlpipe.evaluate.rows import ALL, Row, stable, to_json
 from rlpipe.evaluate.search_settings import REFERENCES, SearchStageSettings
 
-Row = dict[str, Any]
 Array = np.ndarray
-ALL = "all"
 COLUMNS = ("selected", "oracle", "majority")
 NAMES = {"selected": "search", "oracle": "search_oracle", "majority": "search_majority"}
 COSTS = ("generated_tokens", "drawn_tokens", "scorer_calls")
@@ -166,19 +163,6 @@ def _row(metric: str, k: int, found: Interval | Paired, info: Row, draws: int = 
     counted = found.draws if isinstance(found, Interval) else (draws if how.startswith("bootstrap") else 0)
     bounds = {"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high}
     return stable({"metric": metric, "k": k, **bounds, "ci_method": how, "n_boot": counted, "info_json": to_json(info)})
-
-
-def stable(value: Any) -> Any:
-    """Floats to 12 digits: the last bits of a sum depend on how many threads added it."""
-    if isinstance(value, float):
-        return float(f"{value:.12g}")
-    if isinstance(value, Mapping):
-        return {key: stable(v) for key, v in value.items()}
-    return [stable(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def to_json(value: Mapping[str, Any]) -> str:
-    return json.dumps(stable(value), sort_keys=True)
 
 
 def _told(curve: Curve, point: Point) -> Row:

@@ -10,7 +10,8 @@ import torch
 
 from rlpipe import artifacts, models
 from rlpipe.engine.hf import HFEngine
-from rlpipe.evaluate.search_metrics import Row, metric_rows
+from rlpipe.evaluate.rows import Row
+from rlpipe.evaluate.search_metrics import metric_rows
 from rlpipe.evaluate.search_run import FILE, SEARCH, write_searches
 from rlpipe.evaluate.search_settings import SearchStageSettings
 from rlpipe.types import Prompt

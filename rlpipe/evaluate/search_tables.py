@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from rlpipe.evaluate.rows import ALL, Row
 from rlpipe.evaluate.scorers import ORACLE
-from rlpipe.evaluate.search_metrics import ALL, Row
 from rlpipe.evaluate.search_settings import REFERENCES, SearchStageSettings
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -17,9 +18,10 @@ from rich.table import Table
 from rlpipe import artifacts
 from rlpipe.evaluate.choose import choose
 from rlpipe.evaluate.problems import Metric
+from rlpipe.evaluate.rows import ALL, Row
 from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import ALL, Row, write_metrics
+from rlpipe.evaluate.summarise import write_metrics
 from rlpipe.types import Prompt
 
 SHOWN = ("pass@k", "majority@k", "answer_entropy", "token_entropy", "distinct_correct", "response_length")
@@ -58,7 +60,7 @@ def evaluate_model(
     if device:
         model.to(device)
     name = Path(model_path).name
-    scratch = out / f".unfinished-{_fingerprint(model_path, prompts, settings)}"
+    scratch = out / f".unfinished-{fingerprint(model_path, prompts, settings)}"
     engine = HFEngine(model, tokenizer, max_rows=settings.batch_size)
     sample(prompts, engine, settings, Subject(name, str(model_path)), out / "samples.parquet", scratch, split)
     shutil.rmtree(scratch)
@@ -181,7 +183,7 @@ def _label(row: Row) -> str:
     return Metric(row["metric"], row["k"]).label
 
 
-def _fingerprint(model_path: str | Path, prompts: Sequence[Prompt], settings: EvaluateSettings) -> str:
+def fingerprint(model_path: str | Path, prompts: Sequence[Prompt], settings: BaseModel) -> str:
     """What unfinished parts were made of: another checkpoint, prompt or setting must not find them."""
     files = sorted(Path(model_path).rglob("*")) if Path(model_path).is_dir() else []
     stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]

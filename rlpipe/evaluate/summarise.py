@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +15,10 @@ from rlpipe.evaluate import runs
 from rlpipe.evaluate.diversity import diversity_table
 from rlpipe.evaluate.intervals import Interval, interval, sampling_se, t_interval
 from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table, read_samples
+from rlpipe.evaluate.rows import ALL, Row, stable, to_json
 from rlpipe.evaluate.second_opinion import METRIC, disagreement
 from rlpipe.evaluate.settings import EvaluateSettings
 
-Row = dict[str, Any]
-ALL = "all"
 FEW_PROBLEMS = 30  # below, the t interval is given as well
 
 
@@ -186,19 +184,6 @@ def _same_gaps(table: pl.DataFrame, metrics: Sequence[Metric]) -> list[list[Metr
 
 def _joined(column: pl.Series) -> str | None:
     return ", ".join(sorted(column.drop_nulls().unique())) or None
-
-
-def stable(value: Any) -> Any:
-    """Floats to 12 digits, in rows and what they hold: the last bits of a sum depend on how many threads added it."""
-    if isinstance(value, float):
-        return float(f"{value:.12g}")
-    if isinstance(value, Mapping):
-        return {key: stable(v) for key, v in value.items()}
-    return [stable(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def to_json(value: Mapping[str, Any]) -> str:
-    return json.dumps(stable(value), sort_keys=True)
 
 
 def write_metrics(directory: Path, settings: EvaluateSettings, split: str | None = None) -> list[Row]:

@@ -9,8 +9,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from rlpipe.evaluate.rows import ALL, Row
 from rlpipe.evaluate.scorers import DESCRIPTIONS, ORACLE
-from rlpipe.evaluate.search_metrics import ALL, Row, metric_rows
+from rlpipe.evaluate.search_metrics import metric_rows
 from rlpipe.evaluate.search_run import FILE, SEARCH
 from rlpipe.evaluate.search_settings import REFERENCES, SAMPLED, TREES, SearchStageSettings
 from rlpipe.report.blocks import Cell, Column, Figure, Prose, Section, Table

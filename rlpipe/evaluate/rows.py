@@ -1,0 +1,23 @@
+"""What all rows of eval/1 share: their type, the name of the whole, and numbers that come out equal everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Row = dict[str, Any]
+ALL = "all"
+
+
+def stable(value: Any) -> Any:
+    """Floats to 12 digits, in rows and what they hold: the last bits of a sum depend on how many threads added it."""
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    if isinstance(value, Mapping):
+        return {key: stable(v) for key, v in value.items()}
+    return [stable(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(stable(value), sort_keys=True)
