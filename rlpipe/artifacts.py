@@ -97,6 +97,13 @@ EVAL = Schema(
     | {"verifier_error_rate": F64, "mean_response_tokens": F64, "total_tokens": I64, "wall_seconds": F64}
     | {"sampling_json": S, "created_at": pa.timestamp("us", "UTC"), "info_json": S},
 )
+PROBLEMS = Schema(  # one row per policy and prompt, a column per metric: `pass@8`, `token_entropy`
+    "problems",
+    1,
+    {"run_id": S, "model_id": S, "prompt_id": S, "data_source": S, "n": I32},
+    {"policy_step": I64, "difficulty": S},
+    open=True,
+)
 CONTAMINATION = Schema(
     "contamination",
     1,
@@ -116,7 +123,10 @@ PROBES = Schema(
 )
 SCHEMAS = {
     s.name: s
-    for s in (PROMPTS, DEMONSTRATIONS, REJECTED, ROLLOUTS, STEPS, TIMINGS, SFT_STEPS, EVAL, CONTAMINATION, PROBES)
+    for s in (
+        *(PROMPTS, DEMONSTRATIONS, REJECTED, ROLLOUTS, STEPS, TIMINGS),
+        *(SFT_STEPS, EVAL, PROBLEMS, CONTAMINATION, PROBES),
+    )
 }
 
 

@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ PACKAGES = (
 NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars", "pyarrow")  # results may hang on these
 
 
+@cache
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
     """Installed version by package; None where it is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}

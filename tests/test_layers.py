@@ -122,6 +122,13 @@ def test_reading_the_snakefile_and_starting_a_job_load_nothing_heavy(name: str) 
     assert done.stdout.split() == []
 
 
+def test_the_report_does_without_torch() -> None:
+    # Nothing runs beside it, and torch alone would be a tenth of its time.
+    script = "import sys, rlpipe.stages.report; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=HOME, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["False"]
+
+
 def test_checking_methods_loads_nothing_heavy() -> None:
     script = (
         "import sys; from rlpipe.signatures import check_methods; check_methods(['grpo']);"

@@ -10,37 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from rlpipe.contamination.completed import Completed
 from rlpipe.contamination.probe import Subject
-from rlpipe.evaluate.intervals import wilson
 from rlpipe.types import Prompt, Sampling
-
-
-@dataclass(frozen=True)
-class Completed:
-    """One question: the part shown, the part left out, what was written instead, and whether the two are equal."""
-
-    prompt_id: str
-    source: str
-    shown: str
-    rest: str
-    written: str
-    exact: bool
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Exact completions of `n` questions, with Wilson's interval."""
-
-    exact: int
-    n: int
-    lo: float
-    hi: float
-
-    @property
-    def value(self) -> float:
-        return self.exact / self.n
 
 
 def cut(question: str, shown: float) -> tuple[str, str] | None:
@@ -98,11 +71,3 @@ def _opened(subject: Subject, prompt: Prompt, first: str) -> list[int]:
     text = tokenizer.apply_chat_template(turns[: last + 1], add_generation_prompt=False, tokenize=False)
     end = text.rindex(first) + len(first)
     return list(tokenizer(text[:end], add_special_tokens=False)["input_ids"])
-
-
-def rate(completed: Sequence[Completed], confidence: float = 0.95) -> Rate | None:
-    """None where no question could be cut."""
-    if not completed:
-        return None
-    exact = sum(c.exact for c in completed)
-    return Rate(exact, len(completed), *wilson(exact, len(completed), confidence))

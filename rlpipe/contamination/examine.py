@@ -14,7 +14,8 @@ import torch
 
 from rlpipe import artifacts
 from rlpipe.contamination.analysis import ALL, ScoreTable, detect, difference, metric_rows, rounded, to_json
-from rlpipe.contamination.completion import Completed, complete, rate
+from rlpipe.contamination.completed import Completed, rate
+from rlpipe.contamination.completion import complete
 from rlpipe.contamination.detectors import DETECTORS, MEMBER, SUSPECT, score_probes
 from rlpipe.contamination.drift import Alarm, alarms, costs
 from rlpipe.contamination.frozen import Watched

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rlpipe.contamination.completion import Rate
+from rlpipe.contamination.completed import Rate
 from rlpipe.contamination.metrics import Interval
 from rlpipe.contamination.random_reward import Gain
 from rlpipe.contamination.settings import ContaminationSettings

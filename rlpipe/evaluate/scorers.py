@@ -10,15 +10,10 @@ from collections.abc import Callable, Sequence
 from math import exp
 
 from rlpipe.evaluate.particles import Scorer, confidence
+from rlpipe.evaluate.search_settings import ORACLE
 from rlpipe.types import Prompt, Verdict
 
-ORACLE = "verifier"
 UNDECIDED = 0.5
-DESCRIPTIONS = {
-    "likelihood": "exp(mean log-probability of all tokens)",
-    "confidence": "exp(mean log-probability of the newest step's tokens)",
-    ORACLE: "oracle: 1 once the verifier finds the text correct, else 0.5",
-}
 
 
 def likelihood(prompt: Prompt, text: str, logprobs: Sequence[Sequence[float]]) -> float:
@@ -40,5 +35,5 @@ def oracle(verify: Callable[[Prompt, str], Verdict]) -> Scorer:
 
 
 def scorer(name: str, verify: Callable[[Prompt, str], Verdict]) -> Scorer:
-    """The scorer of a name of `DESCRIPTIONS`. Raises: KeyError for another name."""
+    """The scorer of a name of `SCORERS`. Raises: KeyError for another name."""
     return {"likelihood": likelihood, "confidence": confidence, ORACLE: oracle(verify)}[name]

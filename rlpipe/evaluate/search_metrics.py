@@ -14,11 +14,24 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from rlpipe import artifacts
 from rlpipe.evaluate.intervals import Interval, interval
 from rlpipe.evaluate.paired import Paired, holm, paired
 from rlpipe.evaluate.rows import ALL, Row, stable, to_json
 from rlpipe.evaluate.search_settings import REFERENCES, SearchStageSettings
 
+S, I32, I64, F64, BOOL = artifacts.S, artifacts.I32, artifacts.I64, artifacts.F64, artifacts.BOOL
+SEARCH = artifacts.Schema(
+    "search",
+    1,
+    {"run_id": S, "model_id": S, "policy_step": I64, "prompt_id": S, "data_source": S, "method": S, "size": I32}
+    | {"repeat": I32, "scorer": S, "selected": BOOL, "oracle": BOOL, "majority": F64, "response": S}
+    | {"generated_tokens": I64, "drawn_tokens": I64, "scorer_calls": I64, "nan_scores": I64, "steps": I32}
+    | {"chosen": I32, "correct": artifacts.pa.list_(BOOL), "lengths": artifacts.pa.list_(I32)}
+    | {"answers": artifacts.pa.list_(S), "truncated": artifacts.pa.list_(BOOL), "seed": I64, "settings_json": S},
+    {"difficulty": S, "answer": S, "scores": artifacts.pa.list_(F64)},
+)
+FILE = "searches.parquet"
 Array = np.ndarray
 COLUMNS = ("selected", "oracle", "majority")
 NAMES = {"selected": "search", "oracle": "search_oracle", "majority": "search_majority"}

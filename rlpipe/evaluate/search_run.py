@@ -17,28 +17,17 @@ import polars as pl
 from rlpipe import artifacts
 from rlpipe.evaluate.particle_filter import Filter
 from rlpipe.evaluate.particles import SearchSettings
-from rlpipe.evaluate.scorers import DESCRIPTIONS, scorer
+from rlpipe.evaluate.scorers import scorer
 from rlpipe.evaluate.search import SearchResult, aggregate, search
-from rlpipe.evaluate.search_settings import FILTERS, SAMPLED, SearchStageSettings
+from rlpipe.evaluate.search_metrics import SEARCH
+from rlpipe.evaluate.search_settings import FILTERS, SAMPLED, SCORERS, SearchStageSettings
 from rlpipe.evaluate.together import Remembering, together
 from rlpipe.progress import progress
 from rlpipe.types import Engine, Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION
 from rlpipe.verifiers.verify import verify
 
-S, I32, I64, F64, BOOL = artifacts.S, artifacts.I32, artifacts.I64, artifacts.F64, artifacts.BOOL
-SEARCH = artifacts.Schema(
-    "search",
-    1,
-    {"run_id": S, "model_id": S, "policy_step": I64, "prompt_id": S, "data_source": S, "method": S, "size": I32}
-    | {"repeat": I32, "scorer": S, "selected": BOOL, "oracle": BOOL, "majority": F64, "response": S}
-    | {"generated_tokens": I64, "drawn_tokens": I64, "scorer_calls": I64, "nan_scores": I64, "steps": I32}
-    | {"chosen": I32, "correct": artifacts.pa.list_(BOOL), "lengths": artifacts.pa.list_(I32)}
-    | {"answers": artifacts.pa.list_(S), "truncated": artifacts.pa.list_(BOOL), "seed": I64, "settings_json": S},
-    {"difficulty": S, "answer": S, "scores": artifacts.pa.list_(F64)},
-)
 Row = dict[str, Any]
-FILE = "searches.parquet"
 
 
 class Searcher:
@@ -107,7 +96,7 @@ class Searcher:
             "method": found.method,
             "size": size,
             "repeat": repeat,
-            "scorer": DESCRIPTIONS[s.scorer] if scored else "none",
+            "scorer": SCORERS[s.scorer] if scored else "none",
             "selected": found.selected,
             "oracle": found.oracle,
             "majority": found.majority,

@@ -11,6 +11,12 @@ SAMPLED = (*REFERENCES, "weighted_vote")  # pick among whole samples
 TREES = ("beam", "dvts")
 FILTERS = ("pf_prefix", "epf", "epf_entropy", "epf_base")
 LOOK_AHEADS = ("apf", "mean", "next")
+ORACLE = "verifier"
+SCORERS = {
+    "likelihood": "exp(mean log-probability of all tokens)",
+    "confidence": "exp(mean log-probability of the newest step's tokens)",
+    ORACLE: "oracle: 1 once the verifier finds the text correct, else 0.5",
+}
 METHODS = (*SAMPLED, *TREES, *FILTERS, *(f"{name}+{mode}" for name in FILTERS for mode in LOOK_AHEADS))
 
 

@@ -11,8 +11,8 @@ import torch
 from rlpipe import artifacts, models
 from rlpipe.engine.hf import HFEngine
 from rlpipe.evaluate.rows import Row
-from rlpipe.evaluate.search_metrics import metric_rows
-from rlpipe.evaluate.search_run import FILE, SEARCH, write_searches
+from rlpipe.evaluate.search_metrics import FILE, SEARCH, metric_rows
+from rlpipe.evaluate.search_run import write_searches
 from rlpipe.evaluate.search_settings import SearchStageSettings
 from rlpipe.types import Prompt
 

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rlpipe.evaluate.rows import ALL, Row
-from rlpipe.evaluate.scorers import ORACLE
-from rlpipe.evaluate.search_settings import REFERENCES, SearchStageSettings
+from rlpipe.evaluate.search_settings import ORACLE, REFERENCES, SearchStageSettings
 
 
 def show(rows: Sequence[Row], settings: SearchStageSettings, console: Console | None = None) -> None:

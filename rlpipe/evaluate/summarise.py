@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,31 @@ from rlpipe.evaluate.settings import EvaluateSettings
 FEW_PROBLEMS = 30  # below, the t interval is given as well
 
 
-def summarise(samples: pl.DataFrame, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
-    """Rows of eval/1 for every policy (run, model, step) whose rollouts are in `samples`.
+@dataclass(frozen=True)
+class Policy:
+    """A policy's rollouts, and what they come to: a row per prompt and a column per metric."""
 
-    Where `samples` has the responses, the measures of diversity are among the metrics.
+    who: Mapping[str, Any]  # run_id, model_id and policy_step
+    samples: pl.DataFrame
+    table: pl.DataFrame
 
-    Raises: ValueError for `ks` beyond the samples there are.
+
+def policies(samples: pl.DataFrame, settings: EvaluateSettings) -> Iterator[Policy]:
+    """Every policy (run, model, step) whose rollouts are in `samples`; with the responses, diversity is measured too.
+
+    pass@k and its like stand in the tables for all powers of two, whatever `settings.ks` asks for.
     """
     keys = ["run_id", "model_id", "policy_step"]
-    rows: list[Row] = []
-    for (run_id, model_id, step), part in sorted(samples.group_by(keys), key=lambda item: tuple(map(str, item[0]))):
-        who = {"run_id": run_id, "model_id": model_id, "policy_step": step, "split": split}
-        rows += [stable({**who, **row}) for row in _policy_rows(part, settings)]
-    return rows
+    for who, part in sorted(samples.group_by(keys), key=lambda item: tuple(map(str, item[0]))):
+        table = problem_table(part, seed=settings.seed)
+        if "response" in part.columns and not part["response"].null_count():
+            table = table.join(diversity_table(part), on="prompt_id", how="left", maintain_order="left")
+        yield Policy(dict(zip(keys, who, strict=True)), part, table)
+
+
+def summarise(samples: pl.DataFrame, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
+    """Rows of eval/1 for every policy."""
+    return [row for policy in policies(samples, settings) for row in policy_rows(policy, settings, split)]
 
 
 def benchmarks(table: pl.DataFrame) -> Iterator[tuple[str, Mapping[str, str], pl.DataFrame]]:
@@ -63,15 +75,15 @@ def intervals_of(
     return {m: found[m] for m in metrics if m in found}
 
 
-def _policy_rows(samples: pl.DataFrame, settings: EvaluateSettings) -> list[Row]:
-    table = problem_table(samples, settings.ks, settings.seed)
-    if "response" in samples.columns and not samples["response"].null_count():
-        table = table.join(diversity_table(samples), on="prompt_id", how="left", maintain_order="left")
+def policy_rows(policy: Policy, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
+    """Rows of eval/1 for one policy."""
+    samples, table = policy.samples, policy.table
     rows: list[Row] = []
     for name, where, part in benchmarks(table):
         own = samples if name == ALL else samples.filter(pl.col("prompt_id").is_in(part["prompt_id"].to_list()))
         rows += _benchmark_rows(name, where, part, own, settings)
-    return rows + _passes(samples, table, settings) + _second_opinions(samples, table, settings)
+    rows += _passes(samples, table, settings) + _second_opinions(samples, table, settings)
+    return [stable({**policy.who, "split": split, **row}) for row in rows]
 
 
 def _benchmark_rows(
@@ -80,7 +92,7 @@ def _benchmark_rows(
     shared, n = _facts(name, table, samples, settings), int(table["n"].min())  # type: ignore[arg-type]
     correct = _correct(samples) if table["n"].n_unique() == 1 and n > 1 else None
     rows = []
-    for m, (found, values) in intervals_of(table, metrics_of(table), settings).items():
+    for m, (found, values) in intervals_of(table, _asked(table, settings), settings).items():
         info = dict(where) | _remarks(m, values, correct, n, settings.confidence)
         rows.append(
             shared | _numbers(m, found) | {"n_problems": len(values), "n_samples": n, "info_json": to_json(info)}
@@ -186,11 +198,20 @@ def _joined(column: pl.Series) -> str | None:
     return ", ".join(sorted(column.drop_nulls().unique())) or None
 
 
+def _asked(table: pl.DataFrame, settings: EvaluateSettings) -> list[Metric]:
+    """The metrics of a table, those by k where `settings.ks` asks for it."""
+    by_k = ("pass@k", "pass^k", "majority@k", "best_of@k")
+    return [m for m in metrics_of(table) if not settings.ks or m.name not in by_k or m.k in settings.ks]
+
+
 def write_metrics(directory: Path, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
-    """`metrics.parquet` beside `samples.parquet`, from that file alone. Returns: its rows.
+    """`problems.parquet` and `metrics.parquet` beside `samples.parquet`, from that file alone. Returns: the latter's rows.
 
     Raises: ArtifactError for samples of another schema; ValueError for none.
     """
-    rows = summarise(read_samples(directory / "samples.parquet", texts=True), settings, split)
+    found = list(policies(read_samples(directory / "samples.parquet", texts=True), settings))
+    tables = [p.table.with_columns(pl.lit(value).alias(name) for name, value in p.who.items()) for p in found]
+    artifacts.write(directory / "problems.parquet", artifacts.PROBLEMS, pl.concat(tables, how="diagonal_relaxed"))
+    rows = [row for policy in found for row in policy_rows(policy, settings, split)]
     artifacts.write(directory / "metrics.parquet", artifacts.EVAL, rows)
     return rows

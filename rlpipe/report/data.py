@@ -16,8 +16,6 @@ from typing import Any
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.evaluate.diversity import diversity_table
-from rlpipe.evaluate.problems import problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.report.charts import Colours
 from rlpipe.report.settings import ReportSettings
@@ -109,17 +107,8 @@ class Data:
         return self._tables[key]
 
     def problems(self, name: str) -> pl.DataFrame:
-        """A row per prompt of an evaluation with a column per metric, from its rollouts; empty where there are none."""
-        key = (name, "problems")
-        if key not in self._tables:
-            path = self.path(name, "samples.parquet")
-            self._tables[key] = self._problems(path) if path else pl.DataFrame()
-        return self._tables[key]
-
-    def _problems(self, path: Path) -> pl.DataFrame:
-        table = problem_table(read_samples(path), seed=self.statistics.seed)
-        texts = artifacts.read(path, artifacts.ROLLOUTS, ["prompt_id", "sample_index", "response", "canonical_answer"])
-        return table.join(diversity_table(texts), on="prompt_id", how="left", maintain_order="left")
+        """A row per prompt of an evaluation with a column per metric; empty where there are none."""
+        return self.table(name, "problems.parquet", artifacts.PROBLEMS)
 
     def steps(self, run: str) -> pl.DataFrame:
         """Metrics per step of all seeds of a run, with a column `seed`."""

@@ -15,6 +15,7 @@ from rlpipe.engine.load import load_engine
 from rlpipe.phases import Phase, load_phases, recipe_at
 from rlpipe.progress import progress
 from rlpipe.train import checkpoint, snapshots
+from rlpipe.train.determinism import deterministic
 from rlpipe.train.log import Clock, Metrics
 from rlpipe.train.optimizer import learning_rate, make_optimizer
 from rlpipe.train.policy import Policy
@@ -52,8 +53,7 @@ def train(
     scratch: Path,
 ) -> None:
     """Train and write `policy/`, `snapshots/`, `metrics.parquet`, `rollouts.parquet` and `timings.parquet` under `out`."""
-    torch.set_num_threads(settings.threads)
-    torch.use_deterministic_algorithms(True)
+    deterministic(settings.threads)
     run = prepare(name, seed, stacks, settings, policy, scratch)
     resume(run, scratch)
     with progress(settings.steps, f"train {name} seed {seed}", done=run.step) as reporter:

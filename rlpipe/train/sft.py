@@ -17,6 +17,7 @@ from rlpipe.contamination.second import second_demonstrations
 from rlpipe.model_settings import ModelSettings
 from rlpipe.progress import progress
 from rlpipe.train import checkpoint
+from rlpipe.train.determinism import deterministic
 from rlpipe.train.policy import Policy
 from rlpipe.train.sft_settings import SftSettings
 
@@ -29,8 +30,7 @@ def warm_up(model_settings: ModelSettings, settings: SftSettings, curated: Path,
 
     Raises: ModelError for a model that cannot be used; ValueError if there is nothing to learn from.
     """
-    torch.set_num_threads(settings.threads)
-    torch.use_deterministic_algorithms(True)
+    deterministic(settings.threads)
     demonstrations = artifacts.read(curated / "demonstrations.parquet", artifacts.DEMONSTRATIONS)
     if demonstrations.is_empty() and settings.steps:
         raise ValueError(
@@ -66,10 +66,15 @@ def encode(demonstrations: pl.DataFrame, tokenizer: Any, max_length: int) -> lis
 
     Raises: ValueError naming the first demonstration longer than the model.
     """
+    if demonstrations.is_empty():
+        return []
+    rows = demonstrations.to_dicts()
+    keys = [json.dumps(row["prompt"]) for row in rows]  # many demonstrations share a prompt
+    prompts = {key: models.encode(tokenizer, json.loads(key)) for key in dict.fromkeys(keys)}
+    responses = tokenizer([row["response"] for row in rows], add_special_tokens=False)["input_ids"]
     examples: list[Example] = []
-    for row in demonstrations.iter_rows(named=True):
-        prompt = models.encode(tokenizer, row["prompt"])
-        response = tokenizer(row["response"], add_special_tokens=False)["input_ids"]
+    for row, key, response in zip(rows, keys, responses, strict=True):
+        prompt = prompts[key]
         ids = [*prompt, *response, tokenizer.eos_token_id]
         if len(ids) > max_length:
             raise ValueError(

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from rlpipe import models
-from rlpipe.contamination.completion import complete, cut, rate
+from rlpipe.contamination.completed import Completed, rate
+from rlpipe.contamination.completion import complete, cut
 from rlpipe.contamination.probe import Subject
 from rlpipe.engine.hf import HFEngine
 from rlpipe.train.policy import Policy
@@ -33,8 +34,6 @@ def test_shares_that_are_whole_are_not_lost_to_rounding() -> None:
 
 
 def test_rate_has_wilsons_interval() -> None:
-    from rlpipe.contamination.completion import Completed
-
     found = rate([Completed("p", "s", "a", "b", "b", i < 3) for i in range(10)])
     assert found is not None
     assert (found.exact, found.n, found.value) == (3, 10, 0.3)

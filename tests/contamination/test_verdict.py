@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rlpipe.contamination.completion import Rate
+from rlpipe.contamination.completed import Rate
 from rlpipe.contamination.metrics import Interval
 from rlpipe.contamination.random_reward import Gain
 from rlpipe.contamination.settings import ContaminationSettings

@@ -20,8 +20,8 @@ from rlpipe.evaluate import search_run
 from rlpipe.evaluate.choose import choose
 from rlpipe.evaluate.scorers import likelihood, oracle
 from rlpipe.evaluate.search_alone import search_model
-from rlpipe.evaluate.search_metrics import Curve, curves, metric_rows, sample_tokens
-from rlpipe.evaluate.search_run import SEARCH, Searcher, resolve, separator_ids
+from rlpipe.evaluate.search_metrics import SEARCH, Curve, curves, metric_rows, sample_tokens
+from rlpipe.evaluate.search_run import Searcher, resolve, separator_ids
 from rlpipe.evaluate.search_settings import METHODS, SAMPLED, SearchStageSettings
 from rlpipe.evaluate.together import Remembering, together
 from rlpipe.prompts import load_prompts

@@ -25,7 +25,11 @@ def test_a_checkpoint_on_a_prompt_file(tmp_path: Path, capsys: pytest.CaptureFix
     samples = artifacts.read(tmp_path / "out/samples.parquet", artifacts.ROLLOUTS)
     assert samples.shape[0] == 24
     assert artifacts.read(tmp_path / "out/metrics.parquet", artifacts.EVAL).shape[0] == len(rows)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["metrics.parquet", "samples.parquet"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "metrics.parquet",
+        "problems.parquet",
+        "samples.parquet",
+    ]
     shown = capsys.readouterr().out
     assert "pass@4" in shown
     assert "toy/sums" in shown

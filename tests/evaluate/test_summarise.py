@@ -127,6 +127,17 @@ def test_the_order_of_rows_and_equal_runs_make_equal_bytes(tmp_path: Path) -> No
     assert a == b
 
 
+def test_a_row_per_prompt_is_kept_for_all_powers_whatever_ks_are_summed_up(tmp_path: Path) -> None:
+    varied = rollouts()
+    write(tmp_path / "samples.parquet", varied)
+    rows = write_metrics(tmp_path, FAST.model_copy(update={"ks": (4,)}))
+    assert {r["k"] for r in rows if r["metric"] == "pass@k"} == {4}
+    kept = artifacts.read(tmp_path / "problems.parquet", artifacts.PROBLEMS)
+    assert {f"pass@{k}" for k in (1, 2, 4, 8, 16)} | {"vendi_q1", "self_bleu"} <= set(kept.columns)
+    assert kept["run_id"].unique().to_list() == varied["run_id"].unique().to_list()
+    assert kept["pass@4"].mean() == pytest.approx(value(rows, "all", "pass@4")["value"])
+
+
 def test_rollouts_of_others_may_lack_what_we_record(tmp_path: Path) -> None:
     """Several steps, fewer samples in one, no entropies, no status, no length: what cannot be known is left out."""
     first = rollouts(samples=4)

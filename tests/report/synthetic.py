@@ -20,6 +20,8 @@ from rlpipe import artifacts
 from rlpipe.contamination.analysis import ScoreTable, metric_rows
 from rlpipe.contamination.detectors import score_probes
 from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.evaluate.summarise import write_metrics
 
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "<respond>", *map(str, range(10)), "+", "-", "*", "=", ";", "(", ")"]
 WORDS += ["make", "from", "value", "of", "mod5", "and", "so"]
@@ -293,7 +295,7 @@ def evaluation(root: Path, size: Size, name: str, run_id: str, collapse: float, 
     rng = np.random.default_rng([size.seed, *name.encode()])
     rows = rollout_rows(rng, problems(size, 2), size.samples, run_id, size.steps, collapse, gain, heat)
     artifacts.write(root / "samples.parquet", artifacts.ROLLOUTS, rows)
-    artifacts.write(root / "metrics.parquet", artifacts.EVAL, [])
+    write_metrics(root, EvaluateSettings.model_validate(params(size)["evaluate"]))
     stamp(root, name, {"evaluate": params(size)["evaluate"]}, 4.0)
 
 

@@ -11,7 +11,7 @@ import pytest
 from altair.utils.schemapi import SchemaBase
 
 from rlpipe import artifacts
-from rlpipe.evaluate.search_run import FILE, SEARCH
+from rlpipe.evaluate.search_metrics import FILE, SEARCH
 from rlpipe.report.blocks import Section
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.sections import search_tokens

@@ -13,6 +13,8 @@ from rlpipe import artifacts
 from rlpipe.evaluate.diversity import diversity_table
 from rlpipe.evaluate.entropy_law import Law
 from rlpipe.evaluate.paired import Paired, paired
+from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.evaluate.summarise import write_metrics
 from rlpipe.report.blocks import Figure, Points, Prose, Section, Table
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.measures import Measured, decided
@@ -132,6 +134,7 @@ def pair_of_runs(root: Path, lifted: bool) -> dict[str, Path]:
         if lifted and run == "b":
             rows = [row | {"acc": True, "canonical_answer": "x"} for row in rows]
         artifacts.write(out / "samples.parquet", artifacts.ROLLOUTS, rows)
+        write_metrics(out, EvaluateSettings())
     return inputs
 
 

@@ -10,10 +10,8 @@ import altair as alt
 import polars as pl
 
 from rlpipe.evaluate.rows import ALL, Row
-from rlpipe.evaluate.scorers import DESCRIPTIONS, ORACLE
-from rlpipe.evaluate.search_metrics import metric_rows
-from rlpipe.evaluate.search_run import FILE, SEARCH
-from rlpipe.evaluate.search_settings import REFERENCES, SAMPLED, TREES, SearchStageSettings
+from rlpipe.evaluate.search_metrics import FILE, SEARCH, metric_rows
+from rlpipe.evaluate.search_settings import ORACLE, REFERENCES, SAMPLED, SCORERS, TREES, SearchStageSettings
 from rlpipe.report.blocks import Cell, Column, Figure, Prose, Section, Table
 from rlpipe.report.charts import specification
 from rlpipe.report.data import WARM_UP, Data
@@ -71,7 +69,7 @@ def flat(rows: Mapping[str, Sequence[Row]]) -> pl.DataFrame:
 
 
 def reading(settings: SearchStageSettings) -> Prose:
-    told = escape(DESCRIPTIONS[settings.scorer])
+    told = escape(SCORERS[settings.scorer])
     score = (
         f"The score behind every choice but the plain vote is the verifier itself ({told}), which knows the answers: "
         "these lines are upper bounds that nobody could reach in use."
