@@ -170,7 +170,7 @@ def facts(data: Data) -> str:
         total = sum(len(seeds) for seeds in data.seeds.values())
         items.append(("Trained policies", f"{total} <small>{count(len(data.runs), 'run')}</small>"))
     if known := [spent for name in data.inputs if (spent := data.wall_seconds(name)) is not None]:
-        items.append(("Wall time, all stages", seconds(sum(known))))
+        items.append(("All stages, summed", seconds(sum(known))))
     return (
         '<dl class="facts">'
         + "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in items)
