@@ -1,4 +1,4 @@
-"""Searches over the responses of a policy, compared at equal generated tokens.
+"""Searches over the responses of a policy: one prompt, one method, one size.
 
 Every search returns the chosen answer, all its particles and what it cost. `oracle` (any particle correct) and
 `majority` stand beside the selected accuracy: they tell lost diversity from failed selection.
@@ -6,10 +6,9 @@ Every search returns the chosen answer, all its particles and what it cost. `ora
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import fsum, prod
-from typing import Any
 
 import numpy as np
 
@@ -114,42 +113,6 @@ def vote(answers: Sequence[str | None], weights: Sequence[float]) -> int:
     return list(answers).index(min(votes, key=lambda a: (-fsum(votes[a]), a)))
 
 
-def compare_search(
-    methods: Sequence[str | Filter],
-    engine: Engine,
-    decode: Decode,
-    prompts: Sequence[Prompt],
-    scorer: Scorer,
-    verify: Verify,
-    settings: SearchSettings,
-    particles: Sequence[int],
-    seeds: Sequence[int] = (0, 1, 2),
-) -> list[dict[str, Any]]:
-    """One row per method and budget: means over prompts and seeds, and the standard error over prompts.
-
-    Budgets in particles spend different tokens; read methods against each other with `at_equal_tokens`.
-    """
-    rows = []
-    for method in methods:
-        for count in particles:
-            results = [
-                [search(method, engine, decode, p, scorer, verify, replace(settings, seed=s), count) for s in seeds]
-                for p in prompts
-            ]
-            rows.append(_row(results, count))
-    return rows
-
-
-def at_equal_tokens(rows: Sequence[Mapping[str, Any]], tokens: float, column: str = "selected") -> dict[str, float]:
-    """`column` of every method at `tokens` generated tokens per prompt, linear between its budgets; NaN outside them."""
-    found: dict[str, float] = {}
-    for name in sorted({row["method"] for row in rows}):
-        points = sorted((row["generated_tokens"], row[column]) for row in rows if row["method"] == name)
-        x, y = np.array(points, dtype=float).T
-        found[name] = float(np.interp(tokens, x, y)) if x[0] <= tokens <= x[-1] else float("nan")
-    return found
-
-
 def _choose(how: str, answers: Sequence[str | None], scores: Sequence[float]) -> int:
     if how == "best_of_n":
         return int(np.argmax(scores))
@@ -174,29 +137,3 @@ def _beams(walker: Walker, count: int, separate: bool) -> list[Particle]:
         beams = copies(beams, [i for i in kept for _ in range(m)])
     close(beams)
     return beams
-
-
-def _row(results: Sequence[Sequence[SearchResult]], count: int) -> dict[str, Any]:
-    flat = [r for of_prompt in results for r in of_prompt]
-    per_prompt = np.array([np.mean([r.selected for r in of_prompt]) for of_prompt in results])
-    m = len(per_prompt)
-
-    def mean(f: Callable[[SearchResult], float]) -> float:
-        return float(np.mean([f(r) for r in flat]))
-
-    return {
-        "method": flat[0].method,
-        "particles": count,
-        "prompts": m,
-        "seeds": len(results[0]),
-        "selected": float(per_prompt.mean()),
-        "selected_se": float(per_prompt.std(ddof=1) / np.sqrt(m)) if m > 1 else float("nan"),
-        "oracle": mean(lambda r: r.oracle),
-        "majority": mean(lambda r: r.majority),
-        "distinct_answers": mean(lambda r: len(set(r.answers) - {None})),
-        "truncated": mean(lambda r: float(np.mean([p.truncated for p in r.particles]))),
-        "generated_tokens": mean(lambda r: r.cost.generated),
-        "drawn_tokens": mean(lambda r: r.cost.drawn),
-        "scorer_calls": mean(lambda r: r.cost.scorer_calls),
-        "nan_scores": sum(r.cost.nan_scores for r in flat),
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ FEW_PROBLEMS = 30  # below, the t interval is given as well
 
 
 @dataclass(frozen=True)
-class Policy:
+class Evaluated:
     """A policy's rollouts, and what they come to: a row per prompt and a column per metric."""
 
     who: Mapping[str, Any]  # run_id, model_id and policy_step
@@ -31,7 +31,7 @@ class Policy:
     table: pl.DataFrame
 
 
-def policies(samples: pl.DataFrame, settings: EvaluateSettings) -> Iterator[Policy]:
+def policies(samples: pl.DataFrame, settings: EvaluateSettings) -> Iterator[Evaluated]:
     """Every policy (run, model, step) whose rollouts are in `samples`; with the responses, diversity is measured too.
 
     pass@k and its like stand in the tables for all powers of two, whatever `settings.ks` asks for.
@@ -41,12 +41,12 @@ def policies(samples: pl.DataFrame, settings: EvaluateSettings) -> Iterator[Poli
         table = problem_table(part, seed=settings.seed)
         if "response" in part.columns and not part["response"].null_count():
             table = table.join(diversity_table(part), on="prompt_id", how="left", maintain_order="left")
-        yield Policy(dict(zip(keys, who, strict=True)), part, table)
+        yield Evaluated(dict(zip(keys, who, strict=True)), part, table)
 
 
-def summarise(samples: pl.DataFrame, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
+def summarise(evaluated: Iterable[Evaluated], settings: EvaluateSettings, split: str | None = None) -> list[Row]:
     """Rows of eval/1 for every policy."""
-    return [row for policy in policies(samples, settings) for row in policy_rows(policy, settings, split)]
+    return [row for policy in evaluated for row in _policy_rows(policy, settings, split)]
 
 
 def benchmarks(table: pl.DataFrame) -> Iterator[tuple[str, Mapping[str, str], pl.DataFrame]]:
@@ -75,8 +75,7 @@ def intervals_of(
     return {m: found[m] for m in metrics if m in found}
 
 
-def policy_rows(policy: Policy, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
-    """Rows of eval/1 for one policy."""
+def _policy_rows(policy: Evaluated, settings: EvaluateSettings, split: str | None) -> list[Row]:
     samples, table = policy.samples, policy.table
     rows: list[Row] = []
     for name, where, part in benchmarks(table):
@@ -212,6 +211,6 @@ def write_metrics(directory: Path, settings: EvaluateSettings, split: str | None
     found = list(policies(read_samples(directory / "samples.parquet", texts=True), settings))
     tables = [p.table.with_columns(pl.lit(value).alias(name) for name, value in p.who.items()) for p in found]
     artifacts.write(directory / "problems.parquet", artifacts.PROBLEMS, pl.concat(tables, how="diagonal_relaxed"))
-    rows = [row for policy in found for row in policy_rows(policy, settings, split)]
+    rows = summarise(found, settings, split)
     artifacts.write(directory / "metrics.parquet", artifacts.EVAL, rows)
     return rows

@@ -227,29 +227,22 @@ def test_one_size_and_sizes_of_one_cost_can_be_read() -> None:
     assert equal.read(equal.at(10.0), "selected").tolist() == near([1.0])  # type: ignore[arg-type]
 
 
-def test_curves_agree_with_the_comparison_in_memory() -> None:
-    """`compare_search` and `at_equal_tokens` see the same searches one by one."""
+def test_curves_are_means_over_searches_run_one_by_one() -> None:
     prompts = [PROMPT.__class__(name, PROMPT.messages, PROMPT.answer, PROMPT.source) for name in "abc"]
     how = searches.SearchSettings(max_new_tokens=20, step_tokens=5, max_steps=8, separators=frozenset({1}))
-    methods, sizes = ("best_of_n", "pf_prefix"), (2, 4)
-    rows = searches.compare_search(methods, Scripted(), decode, prompts, score, check, how, sizes, (0,))
-    jobs = [
-        partial(_one, method, prompt, size, how) for method in methods for size in sizes for prompt in prompts
-    ]  # fmt: skip
-    table = pl.DataFrame(together(Remembering(Scripted()), jobs))
-    found = curves(table)
-    for row in rows:
-        mine = found[row["method"]]
-        i = mine.sizes.index(row["particles"])
-        assert mine.values["selected"][i].mean() == near(row["selected"])
-        assert mine.tokens[i] == near(row["generated_tokens"])
-    between = (rows[0]["generated_tokens"] + rows[1]["generated_tokens"]) / 2
-    point = found["best_of_n"].at(between)
+    asked = [(method, size) for method in ("best_of_n", "pf_prefix") for size in (2, 4)]
+    jobs = [partial(_one, method, prompt, size, how) for method, size in asked for prompt in prompts]
+    found = curves(pl.DataFrame(together(Remembering(Scripted()), jobs)))
+    alone = {each: [_one(each[0], prompt, each[1], how, Scripted()) for prompt in prompts] for each in asked}
+    for (method, size), rows in alone.items():
+        i = found[method].sizes.index(size)
+        assert found[method].values["selected"][i].tolist() == near([float(row["selected"]) for row in rows])
+        assert found[method].tokens[i] == near(np.mean([row["generated_tokens"] for row in rows]))
+    tokens, values = found["best_of_n"].tokens, found["best_of_n"].values["selected"].mean(axis=1)
+    point = found["best_of_n"].at(float(tokens.mean()))
     assert point is not None
-    assert found["best_of_n"].read(point, "selected").mean() == near(
-        searches.at_equal_tokens(rows, between)["best_of_n"]
-    )
-    assert sample_tokens(found) == near(rows[1]["generated_tokens"] / 4)
+    assert found["best_of_n"].read(point, "selected").mean() == near(np.interp(tokens.mean(), tokens, values))
+    assert sample_tokens(found) == near(tokens[1] / 4)
 
 
 def _one(method: str, prompt: Any, size: int, how: Any, engine: Any) -> dict[str, Any]:

@@ -15,10 +15,14 @@ from rlpipe.evaluate.intervals import t_interval
 from rlpipe.evaluate.pass_at_k import pass_at_k
 from rlpipe.evaluate.problems import mean_over_seeds, metric, problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import passes, summarise, write_metrics
+from rlpipe.evaluate.summarise import passes, policies, summarise, write_metrics
 from tests.evaluate.rollouts import rollouts, write
 
 FAST = EvaluateSettings(samples=16, bootstrap_draws=500, flip_draws=1000)
+
+
+def summed_up(samples: pl.DataFrame, settings: EvaluateSettings, split: str | None = None) -> list[dict]:
+    return summarise(policies(samples, settings), settings, split)
 
 
 def value(rows: list[dict], benchmark: str, label: str) -> dict:
@@ -29,7 +33,7 @@ def value(rows: list[dict], benchmark: str, label: str) -> dict:
 
 def test_rows_have_the_schema_and_the_counts() -> None:
     samples = rollouts()
-    rows = summarise(samples, FAST, "test")
+    rows = summed_up(samples, FAST, "test")
     artifacts.to_table(rows, artifacts.EVAL)
     row = value(rows, "all", "pass@4")
     c = samples.group_by("prompt_id").agg(pl.col("acc").sum()).sort("prompt_id")["acc"].to_numpy()
@@ -45,7 +49,7 @@ def test_diversity_is_measured_by_source_and_level_where_there_are_texts() -> No
     samples = rollouts()
     words = pl.concat_str("response", pl.col("canonical_answer").fill_null("nothing"), separator=" ")
     varied = samples.with_columns(pl.when(pl.col("data_source") == "rlpipe/a").then(words).otherwise("response"))
-    rows = summarise(varied, FAST)
+    rows = summed_up(varied, FAST)
     table = diversity_table(varied)
     for name in ("vendi_q1", "vendi_q2", "distinct_1", "distinct_2", "self_bleu", "answer_vendi"):
         expected = table[name].drop_nulls()
@@ -56,12 +60,12 @@ def test_diversity_is_measured_by_source_and_level_where_there_are_texts() -> No
     assert mixed["value"] > 1.2
     assert same["value"] == pytest.approx(1.0)
     assert value(rows, "rlpipe/a:easy", "vendi_q1")["n_problems"] == 3
-    without = {r["metric"] for r in summarise(samples.drop("response"), FAST)}
+    without = {r["metric"] for r in summed_up(samples.drop("response"), FAST)}
     assert without.isdisjoint(table.columns)
 
 
 def test_benchmarks_are_all_sources_and_levels() -> None:
-    rows = summarise(rollouts(), FAST)
+    rows = summed_up(rollouts(), FAST)
     names = list(dict.fromkeys(r["benchmark"] for r in rows))
     assert names == ["all", "rlpipe/a", "rlpipe/a:easy", "rlpipe/a:hard", "rlpipe/b", "rlpipe/b:easy", "rlpipe/b:hard"]
     parts = [value(rows, b, "pass@1") for b in ("rlpipe/a", "rlpipe/b")]
@@ -71,7 +75,7 @@ def test_benchmarks_are_all_sources_and_levels() -> None:
 
 
 def test_every_metric_named_in_the_docs_is_there() -> None:
-    found = {(r["metric"], r["k"]) for r in summarise(rollouts(), FAST) if r["benchmark"] == "all"}
+    found = {(r["metric"], r["k"]) for r in summed_up(rollouts(), FAST) if r["benchmark"] == "all"}
     for name in ("pass@k", "pass^k", "majority@k", "best_of@k"):
         assert {(name, k) for k in (1, 2, 4, 8, 16)} <= found
     single = "consensus weighted_vote answer_entropy answer_entropy_corrected token_entropy distinct_correct"
@@ -82,7 +86,7 @@ def test_every_metric_named_in_the_docs_is_there() -> None:
 
 def test_few_problems_carry_the_t_interval_and_high_k_a_doubt() -> None:
     samples = rollouts()
-    rows = summarise(samples, FAST)
+    rows = summed_up(samples, FAST)
     info = json.loads(value(rows, "all", "pass@1")["info_json"])
     low, high = t_interval(problem_table(samples)["pass@1"].to_numpy())
     assert info["t_interval"] == pytest.approx([low[0], high[0]])
@@ -94,8 +98,8 @@ def test_few_problems_carry_the_t_interval_and_high_k_a_doubt() -> None:
 def test_verifier_errors_count_as_wrong_and_are_reported() -> None:
     samples = rollouts()
     failed = pl.col("verifier_status").replace("wrong", "timeout")
-    rows = summarise(samples.with_columns(failed), FAST)
-    assert value(rows, "all", "pass@1")["value"] == value(summarise(samples, FAST), "all", "pass@1")["value"]
+    rows = summed_up(samples.with_columns(failed), FAST)
+    assert value(rows, "all", "pass@1")["value"] == value(summed_up(samples, FAST), "all", "pass@1")["value"]
     assert value(rows, "all", "verifier_error_rate")["value"] == pytest.approx(
         (samples["verifier_status"] == "wrong").mean()
     )
@@ -111,7 +115,7 @@ def test_passes_are_the_samples_of_one_index() -> None:
     assert quality["rlpipe/a:easy"][3] == pytest.approx(third["acc"].mean())
     assert cost is not None
     assert cost["rlpipe/a:easy"][3] == third["n_response_tokens"].sum()
-    both = [r for r in summarise(samples, FAST) if r["metric"] == "mean_of_passes"]
+    both = [r for r in summed_up(samples, FAST) if r["metric"] == "mean_of_passes"]
     assert [r["ci_method"] for r in both] == ["one_pass_interval", "interval_of_mean"]
     one, mean = both
     assert one["ci_hi"] - one["ci_lo"] > mean["ci_hi"] - mean["ci_lo"]
@@ -145,7 +149,7 @@ def test_rollouts_of_others_may_lack_what_we_record(tmp_path: Path) -> None:
     gone = ["entropies", "logprobs", "verifier_status", "n_response_tokens"]
     types = {name: first.schema[name] for name in gone}
     frame = pl.concat([first, second]).with_columns(pl.lit(None, dtype=t).alias(n) for n, t in types.items())
-    rows = summarise(read_samples(write(tmp_path / "r.parquet", frame)), FAST)
+    rows = summed_up(read_samples(write(tmp_path / "r.parquet", frame)), FAST)
     artifacts.to_table(rows, artifacts.EVAL)
     assert {r["policy_step"]: r["n_samples"] for r in rows} == {10: 4, 11: 3}
     names = {r["metric"] for r in rows}
@@ -158,7 +162,7 @@ def test_uneven_samples_use_the_fewest() -> None:
     table = problem_table(samples)
     assert [c for c in table.columns if c.startswith("pass@")] == ["pass@1", "pass@2", "pass@4"]
     assert not any(c.startswith("mean@") for c in table.columns)
-    assert not [r for r in summarise(samples, FAST) if r["metric"] == "mean_of_passes"]
+    assert not [r for r in summed_up(samples, FAST) if r["metric"] == "mean_of_passes"]
 
 
 def test_mean_over_seeds_is_per_prompt() -> None:
