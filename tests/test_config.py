@@ -182,6 +182,15 @@ def test_the_parameters_in_the_project_can_be_used(file: Path, monkeypatch: pyte
         assert params.study, "a study must not write into results/ itself"
 
 
+def test_the_entropy_study_is_the_default_experiment_with_more_runs() -> None:
+    default, study = (yaml.safe_load((HOME / file).read_text()) for file in ("params.yaml", "studies/entropy.yaml"))
+    default["train"].pop("snapshots")  # the study is about where runs end
+    for section in ("curate", "model", "sft", "train", "evaluate"):
+        assert study[section] == default[section], section
+    for name, run in default["runs"].items():
+        assert study["runs"][name] == run | {"seeds": [0, 1, 2, 3, 4]}
+
+
 def test_searches_are_asked_for_by_their_section() -> None:
     config = copy.deepcopy(SMALL) | {"runs": {"b": {"seeds": [3, 1], "methods": ["grpo"]}, **SMALL["runs"]}}
     assert load(config).searches() == []
