@@ -154,6 +154,14 @@ def test_verdicts_follow_the_intervals(measured: Measured) -> None:
         assert (f"{label} (" in rest) == (decided(found) == 0)
 
 
+def test_a_run_that_never_acted_is_said_to_be_equal(tmp_path: Path) -> None:
+    settings = ReportSettings(baseline="a")
+    tie = Measured(Data(pair_of_runs(tmp_path / "tie", lifted=False), settings))
+    assert "Equal to a in every number of every prompt and seed" in verdicts.verdicts(tie)[1]
+    lifted = Measured(Data(pair_of_runs(tmp_path / "lifted", lifted=True), settings))
+    assert "Equal to" not in verdicts.verdicts(lifted)[1]
+
+
 def test_cost_is_in_the_table_of_runs(made: Made) -> None:
     rows = {row[0].sort: row[-1] for row in table(made.sections["comparison"], "levels").rows}
     assert rows["grpo"].text == "1.8 min"

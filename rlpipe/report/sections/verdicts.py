@@ -41,6 +41,8 @@ def sentence(measured: Measured, run: str, reference: str) -> str:
     up, down, neither = sorted_by_sign(measured, run, reference)
     role = ", the control," if reference == measured.data.control else ""
     name = "the warm-up" if reference == WARM_UP else f"{escape(reference)}{role}"
+    if identical(measured, run, reference):
+        return f"Equal to {name} in every number of every prompt and seed: what sets it apart never acted."
 
     adjusted = measured.adjusted()
 
@@ -65,6 +67,15 @@ def sentence(measured: Measured, run: str, reference: str) -> str:
     if not clauses:
         return f"Not distinguishable from {name} in {same}."
     return f"Against {name} it {listing(clauses)}{f'; not distinguishable in {same}' if same else ''}."
+
+
+def identical(measured: Measured, run: str, reference: str) -> bool:
+    """Whether the two have the same values, seed by seed: with equal random numbers, the same rollouts."""
+    ours, theirs = measured.tables[run], measured.tables[reference]
+    names = [m.name for m in measured.measures]
+    return len(ours) == len(theirs) and all(
+        a.select(names).equals(b.select(names)) for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def sorted_by_sign(measured: Measured, run: str, reference: str) -> tuple[list[Measure], list[Measure], list[Measure]]:
