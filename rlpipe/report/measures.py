@@ -112,9 +112,10 @@ class Measured:
         return decided(self.difference(policy, reference, measure), self.settings.confidence)
 
     def pairs(self) -> list[tuple[str, str]]:
-        """(run, what it is compared with): every run with the warm-up, every other with the baseline."""
+        """(run, what it is compared with): every run with the warm-up, every other with the baseline and the control."""
         found = [(run, WARM_UP) for run in self.runs] if WARM_UP in self.policies else []
-        return found + [(run, self.baseline) for run in self.runs if self.baseline and run != self.baseline]
+        named = [name for name in (self.baseline, self.data.control) if name in self.runs]
+        return found + [(run, name) for name in named for run in self.runs if run not in (name, self.baseline)]
 
     def adjusted(self) -> dict[tuple[str, str, str], float]:
         """Holm-adjusted p-values over all pairs: of the measure named in advance by itself, of all others together."""

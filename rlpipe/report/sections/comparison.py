@@ -125,7 +125,7 @@ def _level(found: Interval, measure: Measure, best: bool) -> Cell:
 
 
 def differences(measured: Measured) -> Table:
-    """Every run minus the warm-up, and every other run minus the baseline, with Holm-adjusted p-values."""
+    """Every run minus the warm-up, every other minus the baseline and the control, with Holm-adjusted p-values."""
     adjusted = measured.adjusted()
     rows, numbers = [], []
     for run, reference in measured.pairs():
@@ -180,7 +180,7 @@ def figure(measured: Measured) -> Figure:
         "differences",
         charts,
         {"differences-figure": pl.DataFrame(rows)},
-        "What each run has over the warm-up, and over the baseline, with intervals. A bar that does not touch the "
+        "What each run has over the warm-up, the baseline and the control, with intervals. A bar that does not touch the "
         "line at zero is a difference these prompts and rollouts can tell from none; other seeds may still differ.",
         "Dots with intervals, one row per run; the line at zero means no difference",
         panels,

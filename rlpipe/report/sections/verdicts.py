@@ -28,9 +28,7 @@ def _of(measured: Measured, run: str) -> str:
 
 def compared_with(measured: Measured, run: str) -> list[str]:
     """The warm-up; and for every run but the baseline, the baseline and the control."""
-    others = (measured.baseline, measured.data.control) if run != measured.baseline else ()
-    wanted = dict.fromkeys((WARM_UP, *others))
-    return [reference for reference in wanted if reference in measured.policies and reference != run]
+    return [reference for other, reference in measured.pairs() if other == run]
 
 
 def sentence(measured: Measured, run: str, reference: str) -> str:
@@ -55,7 +53,7 @@ def sentence(measured: Measured, run: str, reference: str) -> str:
             return f"{label} ({number(found.value, digits, sign=True)}, p = {p_value(found.p)})"
         if measure in neither:
             return f"{label} ({interval(found.low, found.high, digits, sign=True) or 'no interval'})"
-        p = adjusted.get((run, reference, measure.name), 0.0)
+        p = adjusted[run, reference, measure.name]
         doubt = f", but adjusted p = {p_value(p)}" if p >= 1 - measured.settings.confidence else ""
         return f"{label} ({number(found.value, digits, sign=True)}{doubt})"
 
