@@ -26,8 +26,8 @@ from rlpipe.contamination.metrics import (
     wins,
 )
 from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.evaluate.rows import ALL, stable
 
-ALL = "all"
 SPLITS = {MEMBER: "train", SUSPECT: "test"}
 Scores = Mapping[str, float]
 
@@ -148,7 +148,7 @@ def metric_rows(
                 if control:
                     rows += _paired(table, (model, control), method, role, settings, benchmark)
     shared = {"run_id": run_id, "n_samples": settings.samples + 3, "seed": settings.seed, **common}
-    return [rounded({**shared, **r}) for r in rows]
+    return [stable({**shared, **r}) for r in rows]
 
 
 def _single(table: ScoreTable, model: str, d: Detection, settings: ContaminationSettings) -> list[dict[str, Any]]:
@@ -241,12 +241,7 @@ def roc_rows(table: ScoreTable, models: Sequence[str], role: str = MEMBER) -> li
     return rows
 
 
-def rounded(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers to 12 digits: the last bits of a sum depend on how many threads added it."""
-    return {k: float(f"{v:.12g}") if isinstance(v, float) else v for k, v in row.items()}
-
-
 def to_json(value: Mapping[str, Any]) -> str:
     """Sorted keys; NaN becomes null, as not every reader of JSON knows it."""
-    clean = {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in rounded(value).items()}
+    clean = {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in stable(value).items()}
     return json.dumps(clean, sort_keys=True)

@@ -15,11 +15,12 @@ import numpy as np
 import polars as pl
 
 from rlpipe.artifacts import ArtifactError
-from rlpipe.contamination.analysis import ALL, rounded, to_json
+from rlpipe.contamination.analysis import to_json
 from rlpipe.curate.clean import clean_subset
 from rlpipe.curate.texts import TextFile, batches
 from rlpipe.evaluate.intervals import Interval, interval
 from rlpipe.evaluate.problems import metric, problem_table, read_samples
+from rlpipe.evaluate.rows import ALL, stable
 
 Subset = Literal["all", "clean"]
 Measure = Callable[[np.ndarray], Interval]  # the interval of the mean of values [M] in [0, 1]
@@ -90,7 +91,7 @@ def clean_rows(
         table = problem_table(part, seed=seed)
         shared = dict(zip(keys, who, strict=True)) | {"seed": seed, "n_samples": int(table["n"].min())}  # type: ignore[arg-type]
         for scored in clean_scores(table, kept, headline(table.columns), measure):
-            rows.append(rounded({**shared, **_row(scored)}))
+            rows.append(stable({**shared, **_row(scored)}))
     return rows
 
 

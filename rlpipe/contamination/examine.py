@@ -13,7 +13,7 @@ import polars as pl
 import torch
 
 from rlpipe import artifacts
-from rlpipe.contamination.analysis import ALL, ScoreTable, detect, difference, metric_rows, rounded, to_json
+from rlpipe.contamination.analysis import ScoreTable, detect, difference, metric_rows, to_json
 from rlpipe.contamination.completed import Completed, rate
 from rlpipe.contamination.completion import complete
 from rlpipe.contamination.detectors import DETECTORS, MEMBER, SUSPECT, score_probes
@@ -22,6 +22,7 @@ from rlpipe.contamination.frozen import Watched
 from rlpipe.contamination.probe import Judge, Probed, Subject, probe
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.verdict import Copies, Evidence, Finding, Verdict, verdict
+from rlpipe.evaluate.rows import ALL, stable
 from rlpipe.progress import progress
 from rlpipe.types import Prompt
 
@@ -119,7 +120,7 @@ def examine(plan: Plan, settings: ContaminationSettings) -> Examination:
     looks = _looks([*on_the_way, (step, subject.costs)], control, settings)
     own = [*_exposure_rows(plan), *_completion_rows(observed, settings), *_drift_rows(looks, control, plan, settings)]
     shared = {"run_id": plan.run_id, "seed": settings.seed, "n_samples": 1, **common}
-    metrics += [rounded({**shared, **row}) for row in own]
+    metrics += [stable({**shared, **row}) for row in own]
     return Examination(frame, metrics, table, subject, control, looks)
 
 

@@ -13,10 +13,11 @@ import polars as pl
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from rlpipe.contamination.analysis import ALL, SPLITS
+from rlpipe.contamination.analysis import SPLITS
 from rlpipe.contamination.detectors import DETECTORS, MEMBER
 from rlpipe.contamination.metrics import planning_se
 from rlpipe.evaluate.intervals import t_interval, wilson
+from rlpipe.evaluate.rows import ALL
 
 
 def planned_power(area: float, n1: int, n0: int, confidence: float = 0.95) -> float:

@@ -17,6 +17,7 @@ import polars as pl
 from rlpipe import artifacts
 from rlpipe.evaluate.particle_filter import Filter
 from rlpipe.evaluate.particles import SearchSettings
+from rlpipe.evaluate.rows import Row
 from rlpipe.evaluate.scorers import scorer
 from rlpipe.evaluate.search import SearchResult, aggregate, search
 from rlpipe.evaluate.search_metrics import SEARCH
@@ -26,8 +27,6 @@ from rlpipe.progress import progress
 from rlpipe.types import Engine, Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION
 from rlpipe.verifiers.verify import verify
-
-Row = dict[str, Any]
 
 
 class Searcher:
