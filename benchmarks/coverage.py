@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import betaln
 
-from rlpipe.evaluate.intervals import (
+from rlpipe.statistics.intervals import (
     cluster_se,
     interval,
     percentile_interval,
@@ -25,7 +25,7 @@ from rlpipe.evaluate.intervals import (
     studentised_interval,
     t_interval,
 )
-from rlpipe.evaluate.pass_at_k import pass_at_k
+from rlpipe.statistics.pass_at_k import pass_at_k
 
 Bounds = tuple[np.ndarray, np.ndarray]
 CONFIDENCE = 0.95

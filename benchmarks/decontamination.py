@@ -22,9 +22,9 @@ from pathlib import Path
 
 import polars as pl
 
-from rlpipe.curate import normalize
-from rlpipe.curate.overlap import Scan, index_of
-from rlpipe.curate.texts import TextFile, batches
+from rlpipe.curate.files.texts import TextFile, batches
+from rlpipe.overlap import normalize
+from rlpipe.overlap.scan import Scan, index_of
 
 DECISIONS = ("drop", "review", "template")
 Edit = Callable[[str, random.Random], str]

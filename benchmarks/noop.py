@@ -24,7 +24,12 @@ COMMANDS = {
     "snakemake --version (its own start)": ["snakemake", "--version"],
     "snakemake --list-rules (parameters, plan, flags)": ["snakemake", "--list-rules"],
     "snakemake --cores all (nothing to do)": ["snakemake", "--cores", "all"],
-    "python -m rlpipe.stage (a standing artifact)": [sys.executable, "-m", "rlpipe.stage", "results/sft.done"],
+    "python -m rlpipe.pipeline.stage (a standing artifact)": [
+        sys.executable,
+        "-m",
+        "rlpipe.pipeline.stage",
+        "results/sft.done",
+    ],
 }
 
 

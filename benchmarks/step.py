@@ -28,11 +28,11 @@ from rich.table import Table
 
 from rlpipe import models
 from rlpipe.engine.hf import HFEngine
-from rlpipe.model_settings import ModelSettings
+from rlpipe.params.model_settings import ModelSettings
+from rlpipe.policy.forward import Policy
 from rlpipe.recipe import Recipe, load
 from rlpipe.train import step as step_module
 from rlpipe.train.optimizer import make_optimizer
-from rlpipe.train.policy import Policy
 from rlpipe.train.settings import TrainSettings
 from rlpipe.train.step import Trainer, train_step
 from rlpipe.types import Prompt, RolloutPlan, Sampling, Step, Verdict, draw_seed

@@ -21,8 +21,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rlpipe.curate.overlap import overlap
-from rlpipe.curate.texts import TextFile, batches
+from rlpipe.curate.files.texts import TextFile, batches
+from rlpipe.overlap.overlap import overlap
 
 VOCABULARY, WORDS, PLANTED_EVERY = 20_000, 45, 100
 CHUNK = 50_000
@@ -89,7 +89,7 @@ def main() -> None:
         before, started = peak_mib(), time.monotonic()
         cpu = time.process_time()
         out = Path(folder, "overlap.parquet")
-        summary = overlap([TextFile(train)], [TextFile(evaluation)], out)
+        summary = overlap(batches(TextFile(train)), batches(TextFile(evaluation)), out)
         seconds, cpu = time.monotonic() - started, time.process_time() - cpu
         peak = peak_mib()
         pairs = pl.read_parquet(out, columns=["record_type", "train_id", "decision"])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rlpipe.model_settings import ModelSettings
+from rlpipe.params.model_settings import ModelSettings
 
 PAD, BOS, EOS, UNKNOWN, RESPOND = "<pad>", "<bos>", "<eos>", "<unk>", "<respond>"
 MAX_WORDS = 20_000

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rlpipe.params.signatures import check_methods
 from rlpipe.recipe import Recipe, load
-from rlpipe.signatures import check_methods
 
 
 @dataclass(frozen=True)

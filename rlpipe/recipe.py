@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from rlpipe.signatures import Methods, nothing_to_change, parse_methods, resolve, twice
+from rlpipe.params.signatures import Methods, nothing_to_change, parse_methods, resolve, twice
 
 __all__ = ["NAMED", "ONE", "ORDERED", "Recipe", "load", "parse_methods"]
 

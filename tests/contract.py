@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from rlpipe.params.signatures import bases, read_methods
 from rlpipe.recipe import Recipe
-from rlpipe.signatures import bases, read_methods
 from rlpipe.train.step import assign_credit, carrying, total_loss, weigh
 from rlpipe.types import Batch, Signals
 from tests.toy import Bigram, random_batch, step

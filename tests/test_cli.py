@@ -13,12 +13,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from rlpipe import explain as explaining
-from rlpipe import upkeep
-from rlpipe.cli import app
-from rlpipe.explain import differences, in_order, recorded_receipt
-from rlpipe.plan import set_flag
-from rlpipe.provenance import ProvenanceError, Spec, content_of, measure, receipt, write_receipt
+from rlpipe.commands.app import app
+from rlpipe.pipeline import explain as explaining
+from rlpipe.pipeline.accept import accept
+from rlpipe.pipeline.explain import differences, in_order, recorded_receipt
+from rlpipe.pipeline.plan import set_flag
+from rlpipe.pipeline.provenance import ProvenanceError, Spec, content_of, measure, receipt, write_receipt
 from tests.workflow_toy import ENVIRONMENT, SERVER, Project, create
 
 HOME = Path(__file__).parents[1]
@@ -149,13 +149,13 @@ def test_accepting_renews_the_receipt_and_keeps_the_reason(folder: Path) -> None
 
 def test_what_cannot_be_accepted(folder: Path) -> None:
     with pytest.raises(ProvenanceError, match="is not here"):
-        upkeep.accept(spec(), "")
+        accept(spec(), "")
     path = made(spec(params={"sft": 1}))
     with pytest.raises(ProvenanceError, match="accept or make its input results/curate first"):
-        upkeep.accept(spec(inputs={"curate": "k1"}), "")
+        accept(spec(inputs={"curate": "k1"}), "")
     (path / "x").write_text("other")
     with pytest.raises(ProvenanceError, match="is damaged"):
-        upkeep.accept(spec(), "")
+        accept(spec(), "")
 
 
 def test_producers_come_before_what_is_made_of_them() -> None:
@@ -203,7 +203,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def rlpipe(project: Project, *arguments: str, code: int = 0) -> str:
-    call = [sys.executable, "-m", "rlpipe.cli", *arguments]
+    call = [sys.executable, "-m", "rlpipe.commands.app", *arguments]
     done = subprocess.run(call, cwd=project.path, env=ENVIRONMENT, text=True, capture_output=True)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -237,7 +237,7 @@ def test_the_doctor_names_a_remedy_beside_each_problem(folder: Path, monkeypatch
 
 def test_the_doctor_finds_nothing_wrong_with_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(HOME)
-    from rlpipe.doctor import findings
+    from rlpipe.commands.doctor import findings
 
     found = {f.subject: f for f in findings()}
     assert found["params.yaml"].state == "ok"

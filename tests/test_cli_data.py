@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rlpipe import models
-from rlpipe.cli import app
-from rlpipe.cli_data import assignments
+from rlpipe.commands.app import app
+from rlpipe.commands.data import assignments
 from tests.toy import tiny_policy
 
 ROWS = [{"question": f"What is w{i} ?", "answer": f"w{i} #### {i}"} for i in range(5)]

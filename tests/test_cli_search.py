@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from rlpipe.cli import app
+from rlpipe.commands.app import app
 from tests.evaluate.policies import save_policy, save_prompts
 
 SMALL = ("max_new_tokens=4", "limit=1", "bootstrap_draws=100")

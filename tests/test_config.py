@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rlpipe.config import ConfigError, load
+from rlpipe.params.config import ConfigError, load
 
 HOME = Path(__file__).parents[1]
 SMALL: dict[str, Any] = {

@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from rlpipe.engine.hf import HFEngine
-from rlpipe.hyperparameters import Range
+from rlpipe.params.hyperparameters import Range
+from rlpipe.policy.forward import Policy
 from rlpipe.recipe import ONE, Recipe, load
 from rlpipe.train import collect
 from rlpipe.train.optimizer import make_optimizer
-from rlpipe.train.policy import Policy
 from rlpipe.train.settings import TrainSettings
 from rlpipe.train.step import Trainer, train_step
 from rlpipe.types import Verdict

@@ -152,12 +152,12 @@ def test_a_damaged_input_is_refused(project: Project) -> None:
         file.unlink()
         if harmed is not None:
             file.write_bytes(harmed)
-        done = project.call("python", "-m", "rlpipe.stage", "results/sft.done", check=False)
+        done = project.call("python", "-m", "rlpipe.pipeline.stage", "results/sft.done", check=False)
         assert done.returncode == 1
         assert f"input results/curate is damaged: results/curate/prompts.txt {words}" in done.stderr
         assert "dvc checkout --force results/curate.dvc" in done.stderr
     project.dvc("checkout", "--force", "results/curate.dvc")
-    project.call("python", "-m", "rlpipe.stage", "results/sft.done")
+    project.call("python", "-m", "rlpipe.pipeline.stage", "results/sft.done")
 
 
 def test_a_module_nobody_declared_cannot_be_imported(unrecorded: Project) -> None:
@@ -179,7 +179,7 @@ def test_a_failing_stage_leaves_the_earlier_artifact(project: Project, failure: 
     assert project.journal() == {"train": 2}
     recorded = project.git("status", "--short", "results").split()
     assert recorded == ([] if failure == "full" else ["M", "results/train/rloo/seed-1.dvc"])
-    project.call("python", "-m", "rlpipe.stage", FLAG)
+    project.call("python", "-m", "rlpipe.pipeline.stage", FLAG)
     assert project.journal() == {"train": 1}
     assert not list((project.path / ".rlpipe/work/results/train/grpo").rglob("step.txt"))
 
@@ -189,7 +189,7 @@ def test_undeclared_runs_and_seeds_are_refused(pulled: Project) -> None:
     assert "seed 9 of run grpo is not declared: add it to runs.grpo.seeds in params.yaml" in said
     said = pulled.snakemake("results/train/other/seed-0.done", check=False)
     assert "run other is not declared: add it under `runs` in params.yaml, which has grpo, rloo" in said
-    done = pulled.call("python", "-m", "rlpipe.stage", "results/train/other/seed-0.done", check=False)
+    done = pulled.call("python", "-m", "rlpipe.pipeline.stage", "results/train/other/seed-0.done", check=False)
     assert "declare its run under `runs` in params.yaml" in done.stderr
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rlpipe.code_hash import Code, imports
-from rlpipe.provenance import PLUMBING, STAGES
+from rlpipe.pipeline.code_hash import Code, imports
+from rlpipe.pipeline.provenance import PLUMBING, STAGES
 
 HOME = Path(__file__).parents[1]
 CODE = Code(HOME)
@@ -19,27 +19,29 @@ FILES = sorted((HOME / "rlpipe").rglob("*.py"))
 
 # From top to bottom; a module imports from its own layer and from those below it.
 LAYERS = (
-    {"stages", "cli"},
-    {"train", "evaluate", "contamination", "curate", "report"},
+    {"stages", "commands"},
+    {"train", "evaluate", "search", "contamination", "curate", "report"},
     {"methods"},
-    {"recipe", "phases", "signatures"},
-    {"samplers", "curricula", "rewards", "environments", "engine"},
-    {"verifiers", "tasks"},
+    {"recipe", "phases"},
+    {"samplers", "curricula", "rewards", "environments", "engine", "policy"},
+    {"verifiers", "tasks", "overlap", "statistics"},
     {"ops"},
     {"types"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 # Any of the upper layers may use these; they use no layer but `types` and each other.
-SHARED = {"artifacts", "embed", "models", "prompts", "hyperparameters", "model_settings"}
+SHARED = {"artifacts", "models", "prompts", "params"}
 # What moves artifacts and reads parameters; stages see `stage` and `progress` of it.
-AROUND = {name.partition(".")[2] for name in PLUMBING} | {
-    "config",
-    "config_errors",
-    "doctor",
-    "explain",
-    "upkeep",
-}
-LIGHT = ("config", "plan", "provenance", "code_hash", "stage", "record", "explain", "upkeep", "cli", "device_lease")
+AROUND = {"pipeline", "progress"}
+LIGHT = (
+    *(
+        f"pipeline.{name}"
+        for name in ("plan", "provenance", "code_hash", "stage", "record", "explain", "prune", "accept")
+    ),
+    "pipeline.devices",
+    "params.config",
+    "commands.app",
+)
 HEAVY = ("torch", "transformers", "polars", "pyarrow", "numpy", "scipy", "networkx", "altair")
 
 
@@ -78,12 +80,14 @@ def test_imports_point_downwards() -> None:
 
 def test_every_module_has_its_place() -> None:
     parts = {part(module(file)) for file in FILES} - {""}
-    assert {p for p in parts if not p.startswith("cli")} - set(RANK) - SHARED - AROUND == set()
+    assert parts - set(RANK) - SHARED - AROUND == set()
 
 
 def test_what_is_shared_uses_no_layer() -> None:
+    # But for `params.config`: it reads the settings of every stage.
     below = SHARED | {"types", "ops", "progress", ""}
-    assert [(n, t) for n, t in EDGES if part(n) in SHARED and part(t) not in below | {"recipe"}] == []
+    shared = [(n, t) for n, t in EDGES if part(n) in SHARED and n != "rlpipe.params.config"]
+    assert [(n, t) for n, t in shared if part(t) not in below] == []
 
 
 def test_methods_do_not_know_the_trainer_and_the_trainer_knows_no_method() -> None:
@@ -105,12 +109,11 @@ def test_operations_are_pure() -> None:
 
 def test_stages_do_not_read_the_settings_of_others() -> None:
     # A default of one stage must not be part of another's key. The shape of the model is everybody's.
-    own = {stage: {f"rlpipe.{stage}.settings", "rlpipe.model_settings"} for stage in STAGES}
-    own["search"] = {"rlpipe.evaluate.search_settings", "rlpipe.model_settings"}
-    own["sft"] = {"rlpipe.train.sft_settings", "rlpipe.model_settings"}
+    own = {stage: {f"rlpipe.{stage}.settings", "rlpipe.params.model_settings"} for stage in STAGES}
+    own["sft"] = {"rlpipe.train.sft_settings", "rlpipe.params.model_settings"}
     for stage in STAGES:
         closure = CODE.closure([f"rlpipe.stages.{stage}"], leave_out=PLUMBING)
-        assert "rlpipe.config" not in closure, stage
+        assert "rlpipe.params.config" not in closure, stage
         if stage != "report":  # it comes after all others, whatever they read
             assert {m for m in closure if m.endswith("settings")} <= own[stage], stage
 
@@ -131,16 +134,16 @@ def test_the_report_does_without_torch() -> None:
 
 def test_checking_methods_loads_nothing_heavy() -> None:
     script = (
-        "import sys; from rlpipe.signatures import check_methods; check_methods(['grpo']);"
+        "import sys; from rlpipe.params.signatures import check_methods; check_methods(['grpo']);"
         f"print(*(m for m in {HEAVY!r} if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=HOME, text=True, capture_output=True, check=True)
     assert done.stdout.split() == []
 
 
-@pytest.mark.parametrize("name", ["code_hash", "provenance", "plan", "work", "import_guard", "device_lease", "stage"])
+@pytest.mark.parametrize("name", ["code_hash", "provenance", "plan", "scratch", "import_guard", "devices", "stage"])
 def test_provenance_uses_the_standard_library_alone(name: str) -> None:
-    tree = ast.parse((HOME / "rlpipe" / f"{name}.py").read_text())
+    tree = ast.parse((HOME / "rlpipe" / "pipeline" / f"{name}.py").read_text())
     roots = {base.partition(".")[0] for _, base, _ in imports(tree)}
     assert roots - set(sys.stdlib_module_names) <= {"rlpipe"}
 

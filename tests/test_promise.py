@@ -112,7 +112,7 @@ CHANGES: dict[str, tuple[Edit, dict[str, int]]] = {
         ALL,
     ),
     "task family": (text("rlpipe/tasks/countdown.py", "def words", "def other() -> None: ...\n\n\ndef words"), ALL),
-    "the plumbing": (text("rlpipe/work.py", "def fresh", "def other() -> None: ...\n\n\ndef fresh"), {}),
+    "the plumbing": (text("rlpipe/pipeline/scratch.py", "def fresh", "def other() -> None: ...\n\n\ndef fresh"), {}),
     "one more seed": (runs(grpo={"seeds": [0, 1, 2], "methods": ["grpo"]}), ONE_SEED),
     "one more run with two seeds": (runs(more={"seeds": [0, 1], "methods": ["rloo"]}), ONE_RUN),
     "a run taken out": (

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from rlpipe import provenance, work
-from rlpipe.code_hash import Code, tree_hash
-from rlpipe.machine import drift, versions
-from rlpipe.plan import Plan, set_flag, used
-from rlpipe.provenance import Spec, damage, digest, measure, pointer_key, pointer_md5, state, write_receipt
-from rlpipe.record import write_key
+from rlpipe.pipeline import provenance
+from rlpipe.pipeline import scratch as work
+from rlpipe.pipeline.code_hash import Code, tree_hash
+from rlpipe.pipeline.machine import drift, versions
+from rlpipe.pipeline.plan import Plan, set_flag, used
+from rlpipe.pipeline.provenance import Spec, damage, digest, measure, pointer_key, pointer_md5, state, write_receipt
+from rlpipe.pipeline.record import write_key
 
 HOME = Path(__file__).parents[1]
 
@@ -86,14 +87,14 @@ CLOSURE = {
     "deep/b.py": "def f():\n    from . import c\n    from .. import d as other\n",
     "deep/c.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import rlpipe.unused\n",
     "d.py": "import rlpipe.e as e\n",
-    "e.py": "from rlpipe.stage import Context\nfrom rlpipe.deep.c import NAME\n",
-    "stage.py": "import rlpipe.unused\n",
+    "e.py": "from rlpipe.pipeline.stage import Context\nfrom rlpipe.deep.c import NAME\n",
+    "pipeline/stage.py": "import rlpipe.unused\n",
     "unused.py": "",
 }
 
 
 def test_a_closure_has_everything_that_can_be_imported_and_its_packages() -> None:
-    found = Code(package(CLOSURE)).closure(["rlpipe.a"], leave_out=["rlpipe.stage"])
+    found = Code(package(CLOSURE)).closure(["rlpipe.a"], leave_out=["rlpipe.pipeline.stage"])
     assert list(found) == ["rlpipe", *(f"rlpipe.{m}" for m in ("a", "d", "deep", "deep.b", "deep.c", "e"))]
 
 
@@ -350,11 +351,11 @@ def test_where_an_artifact_is() -> None:
 def stage(body: str, **changed: Any) -> Spec:
     """A project with one stage `train` of this body, and its spec on disk."""
     root = package(
-        {"stages/train.py": f"from rlpipe.stage import Context\n\n\ndef main(ctx: Context) -> None:\n{body}"}
+        {"stages/train.py": f"from rlpipe.pipeline.stage import Context\n\n\ndef main(ctx: Context) -> None:\n{body}"}
     )
-    for name in (*provenance.PLUMBING, "rlpipe.stage"):
+    for name in (*provenance.PLUMBING, "rlpipe.pipeline.stage"):
         source = HOME / Path(*name.split(".")).with_suffix(".py")
-        Path("rlpipe", source.name).write_text(source.read_text())
+        package({str(Path(*name.split(".")[1:]).with_suffix(".py")): source.read_text()})
     code = Code(root).closure(["rlpipe.stages.train"], leave_out=provenance.PLUMBING)
     made = spec(code=code, inputs={}, **changed)
     made.write()
@@ -362,7 +363,7 @@ def stage(body: str, **changed: Any) -> Spec:
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-m", "rlpipe.stage", "results/train/grpo/seed-0.done", *arguments]
+    call = [sys.executable, "-m", "rlpipe.pipeline.stage", "results/train/grpo/seed-0.done", *arguments]
     return subprocess.run(call, text=True, capture_output=True, env={**os.environ, "PYTHONPATH": "", **environment})
 
 
@@ -381,7 +382,7 @@ def test_a_stage_sees_what_is_declared_and_its_notes_are_kept() -> None:
     facts = json.loads((made.path / "environment.json").read_text())
     assert facts["wall_seconds"] >= 0
     assert facts["peak_memory_bytes"] > 2**20
-    assert facts["command"] == "python -m rlpipe.stage results/train/grpo/seed-0.done"
+    assert facts["command"] == "python -m rlpipe.pipeline.stage results/train/grpo/seed-0.done"
     assert not Path(".rlpipe/work", made.path).exists()
     assert "stands" in make().stdout
     assert "complete" in make("--force").stdout
@@ -447,7 +448,7 @@ def test_results_on_another_disk_are_copied_beside_and_then_renamed(monkeypatch:
 
 
 def test_devices_are_leased_one_each() -> None:
-    script = "from rlpipe.device_lease import lease; print(*lease(1), flush=True); input()"
+    script = "from rlpipe.pipeline.devices import lease; print(*lease(1), flush=True); input()"
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "7,9", "PYTHONPATH": str(HOME), "TMPDIR": str(Path.cwd())}
     call = [sys.executable, "-c", script]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
@@ -463,7 +464,7 @@ def test_devices_are_leased_one_each() -> None:
 
 
 def test_more_devices_than_there_are_is_an_error_and_none_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rlpipe.device_lease import lease
+    from rlpipe.pipeline.devices import lease
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     with pytest.raises(ValueError, match="2 devices asked for, 1 here"):

@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 from rlpipe.ops.schedules import Linear
+from rlpipe.params.signatures import (
+    check_methods,
+    methods_table,
+    read_method,
+    read_methods,
+    resolve,
+    resolved_methods,
+)
 from rlpipe.recipe import load
-from rlpipe.signatures import check_methods, methods_table, read_method, read_methods, resolve, resolved_methods
 from tests.toy import double, f1, step
 
 BASES = "dapo, dr_grpo, grpo, reinforce_pp, rloo"
@@ -79,7 +86,7 @@ def test_a_numbers_type_does_not_change_what_is_recorded():
 
 def test_checking_imports_neither_torch_nor_a_method():
     code = (
-        "import sys; from rlpipe.signatures import check_methods; check_methods(['grpo', 'kl_cov']); "
+        "import sys; from rlpipe.params.signatures import check_methods; check_methods(['grpo', 'kl_cov']); "
         "heavy = [m for m in sys.modules if m.split('.')[0] in ('torch', 'numpy', 'transformers', 'polars', 'pyarrow') "
         "or m.startswith('rlpipe.methods.')]; sys.exit(f'imported {heavy}' if heavy else 0)"
     )

@@ -131,8 +131,8 @@ def toy_prompt(name: str) -> Prompt:
 
 def tiny_policy(words: Sequence[str] = (), seed: int = 0, architecture: str = "llama") -> tuple[Any, Any]:
     """A causal LM of about 2,000 parameters with random weights, and a tokenizer whose tokens are `words`."""
-    from rlpipe.model_settings import ModelSettings
     from rlpipe.models import from_scratch, word_tokenizer
+    from rlpipe.params.model_settings import ModelSettings
 
     tokenizer = word_tokenizer(words or [f"w{i}" for i in range(7)], max_length=64)
     shape = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "num_kv_heads": 1, "intermediate_size": 24}

@@ -15,12 +15,12 @@ import numpy as np
 import polars as pl
 
 from rlpipe.artifacts import ArtifactError
-from rlpipe.contamination.analysis import to_json
-from rlpipe.curate.clean import clean_subset
-from rlpipe.curate.texts import TextFile, batches
-from rlpipe.evaluate.intervals import Interval, interval
+from rlpipe.contamination.probes.analysis import to_json
+from rlpipe.curate.files.texts import TextFile, batches
+from rlpipe.evaluate.eval_rows import ALL, stable
 from rlpipe.evaluate.problems import metric, problem_table, read_samples
-from rlpipe.evaluate.rows import ALL, stable
+from rlpipe.overlap.clean import clean_subset
+from rlpipe.statistics.intervals import Interval, interval
 
 Subset = Literal["all", "clean"]
 Measure = Callable[[np.ndarray], Interval]  # the interval of the mean of values [M] in [0, 1]

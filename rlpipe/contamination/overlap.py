@@ -10,10 +10,10 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.contamination.verdict import Copies, Verdict, verdict_rows
-from rlpipe.curate.overlap import overlap
-from rlpipe.curate.paraphrases import ParaphraseSearch
-from rlpipe.curate.texts import TextFile
-from rlpipe.curate.thresholds import OverlapThresholds
+from rlpipe.curate.files.texts import TextFile, frames
+from rlpipe.overlap.overlap import overlap
+from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.thresholds import OverlapThresholds
 
 Decide = Callable[[Mapping[str, Copies]], Sequence[Verdict]]
 
@@ -29,12 +29,12 @@ def write_overlap(
 ) -> list[Verdict]:
     """Write `out/overlap.parquet`: a row per pair, a summary per evaluation set, and the verdicts of `decide`.
 
-    Raises: as `curate.overlap.overlap`.
+    Raises: as `overlap.overlap`.
     """
     found = out / "overlap.parquet"
     pairs = found.with_name("overlap.found")
     try:
-        overlap(train, evaluation, pairs, thresholds, paraphrases)
+        overlap(frames(train), frames(evaluation), pairs, thresholds, paraphrases)
         verdicts = list(decide(copies(pairs)))
         with artifacts.TableWriter(found, artifacts.CONTAMINATION) as writer:
             for part in artifacts.stream(pairs, artifacts.CONTAMINATION):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rlpipe.curate.thresholds import OverlapThresholds
+from rlpipe.overlap.thresholds import OverlapThresholds
 
 Detector = Literal[
     "self_critique",

@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rlpipe.contamination.detectors import DETECTORS
+from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.contamination.verdict import Verdict
-from rlpipe.evaluate.rows import ALL
+from rlpipe.evaluate.eval_rows import ALL
 
 COLOURS = {"clean": "green", "review": "yellow", "contaminated": "red", "unknown": "dim"}
 LOG_WIDTH = 140

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rlpipe.contamination.completed import Rate
-from rlpipe.contamination.metrics import Interval
-from rlpipe.contamination.random_reward import Gain
+from rlpipe.contamination.probes.completed import Rate
 from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.statistics.auc import Interval
+from rlpipe.statistics.random_reward import Gain
 
 Decision = Literal["clean", "review", "contaminated", "unknown"]
 ORDER: tuple[Decision, ...] = ("contaminated", "review", "unknown", "clean")

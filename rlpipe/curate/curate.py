@@ -11,14 +11,14 @@ from typing import Any
 from rlpipe import artifacts
 from rlpipe.curate.decontaminate import Decontaminated, decontaminate
 from rlpipe.curate.duplicates import Deduplicated, deduplicate
-from rlpipe.curate.files import Record
+from rlpipe.curate.files.records import Record
 from rlpipe.curate.item import Rejected
-from rlpipe.curate.overlap_rows import in_words
-from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.references import Checked, check, demonstrations
 from rlpipe.curate.settings import SPLITS, CurateSettings
 from rlpipe.curate.sources import Loaded, load
 from rlpipe.curate.splits import split_of
+from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.rows import in_words
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from rlpipe.curate.compare import span
-from rlpipe.curate.eval_text import EvalText
+from rlpipe.curate.files.texts import ROWS
 from rlpipe.curate.item import Item, Rejected, rejected
-from rlpipe.curate.overlap import Pair, Scan, index_of
-from rlpipe.curate.overlap_rows import GRAVITY, summary_rows
-from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.settings import Decontamination
-from rlpipe.curate.texts import ROWS
-from rlpipe.curate.thresholds import OverlapThresholds
+from rlpipe.overlap.compare import span
+from rlpipe.overlap.eval_text import EvalText
+from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.rows import GRAVITY, summary_rows
+from rlpipe.overlap.scan import Pair, Scan, index_of
+from rlpipe.overlap.thresholds import OverlapThresholds
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rlpipe.curate import normalize
 from rlpipe.curate.item import Item, Rejected, rejected
 from rlpipe.curate.settings import NearDuplicates
-from rlpipe.curate.similarity import Gram, grams, jaccard
+from rlpipe.overlap import normalize
+from rlpipe.overlap.similarity import Gram, grams, jaccard
 
 MINHASH_SEED = 1
 WEIGHTS = (0.1, 0.9)  # of false positives and false negatives: candidates are verified, so recall is what counts

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rlpipe.curate import normalize
-from rlpipe.curate.files import Record
-from rlpipe.curate.texts import problem_key
+from rlpipe.curate.files.records import Record
+from rlpipe.overlap import normalize
 from rlpipe.prompts import to_prompt
 from rlpipe.types import Prompt
 
@@ -52,7 +51,7 @@ class Item:
     @cached_property
     def key(self) -> str | None:
         """What tells a procedural problem from every other; None for prompts in free words."""
-        return problem_key(self.source, self.id, self.row["metadata_json"])
+        return normalize.problem_key(self.source, self.id, self.row["metadata_json"])
 
     @cached_property
     def prompt(self) -> Prompt:

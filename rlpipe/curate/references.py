@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rlpipe.curate.files import Record
+from rlpipe.curate.files.records import Record
 from rlpipe.curate.item import Item, Rejected, rejected
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import Prompt, Verdict, draw_seed

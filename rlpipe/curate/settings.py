@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from rlpipe.curate.thresholds import OverlapThresholds, Paraphrases
+from rlpipe.overlap.thresholds import OverlapThresholds, Paraphrases
 
 Split = Literal["demonstration", "train", "probe", "test"]
 SPLITS: tuple[Split, ...] = ("demonstration", "train", "probe", "test")

@@ -9,10 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rlpipe.curate.files import Place, RowError
-from rlpipe.curate.importing import prompt_rows
+from rlpipe.curate.files.importing import prompt_rows
+from rlpipe.curate.files.prompt_rows import to_row
+from rlpipe.curate.files.records import Place, RowError
 from rlpipe.curate.item import Item, Rejected
-from rlpipe.curate.prompt_rows import to_row
 from rlpipe.curate.settings import CurateSettings, FileSource, GymSource, TaskSource
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import draw_seed

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlpipe.engine.llama import attend, closed, feed_forward, head_size, is_llama_like, query_and_key, rms_norm
+from rlpipe.policy.llama import attend, closed, feed_forward, head_size, is_llama_like, query_and_key, rms_norm
 
 
 @runtime_checkable

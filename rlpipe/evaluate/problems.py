@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.evaluate.answer_entropy import answer_entropy
-from rlpipe.evaluate.pass_at_k import best_of_n, pass_at_k, pass_hat_k
-from rlpipe.evaluate.votes import majority_at_k, weighted_vote
+from rlpipe.statistics.answer_entropy import answer_entropy
+from rlpipe.statistics.pass_at_k import best_of_n, pass_at_k, pass_hat_k
+from rlpipe.statistics.votes import majority_at_k, weighted_vote
 
 # Everything the metrics need; token ids are not read, and texts for diversity only.
 COLUMNS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from rlpipe.evaluate.intervals import wilson
+from rlpipe.statistics.intervals import wilson
 
 METRIC = "cross_check_disagreement"
 

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rlpipe.hyperparameters import Fraction, Real
 from rlpipe.ops.covariance import smallest_draws, token_covariance
 from rlpipe.ops.draws import token_uniform
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import Fraction, Real
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Step
 

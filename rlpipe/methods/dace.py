@@ -13,11 +13,11 @@ from typing import Literal
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from rlpipe.hyperparameters import Fraction, NonNegative
 from rlpipe.ops.advantages import group_centred, group_constant, group_mean, group_relative, on_tokens
 from rlpipe.ops.masked import row_mean
 from rlpipe.ops.schedules import Scalar, at
 from rlpipe.ops.signals import self_certainty
+from rlpipe.params.hyperparameters import Fraction, NonNegative
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Step
 

@@ -13,11 +13,11 @@ from functools import partial
 from jaxtyping import Bool
 from torch import Tensor
 
-from rlpipe.hyperparameters import AtLeastOne, Count, Fraction, NonNegative
 from rlpipe.ops.advantages import standardised
 from rlpipe.ops.policy_losses import clipped
 from rlpipe.ops.reductions import token_mean
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import AtLeastOne, Count, Fraction, NonNegative
 from rlpipe.recipe import Recipe
 from rlpipe.rewards.length import overlong_shaping
 from rlpipe.types import Batch, Group, Step

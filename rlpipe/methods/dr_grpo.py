@@ -11,10 +11,10 @@ from functools import partial
 from jaxtyping import Float
 from torch import Tensor
 
-from rlpipe.hyperparameters import Count, Fraction, NonNegative
 from rlpipe.ops.advantages import group_centred, on_tokens
 from rlpipe.ops.policy_losses import clipped
 from rlpipe.ops.reductions import constant_length
+from rlpipe.params.hyperparameters import Count, Fraction, NonNegative
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Step
 

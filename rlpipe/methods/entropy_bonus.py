@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from rlpipe.hyperparameters import Real
 from rlpipe.ops.masked import masked
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import Real
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Signals, Step, TokenLoss
 

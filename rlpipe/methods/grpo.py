@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from rlpipe.hyperparameters import Count, Fraction, NonNegative
 from rlpipe.ops.advantages import standardised
 from rlpipe.ops.policy_losses import clipped
 from rlpipe.ops.reductions import named
+from rlpipe.params.hyperparameters import Count, Fraction, NonNegative
 from rlpipe.recipe import Recipe
 
 

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rlpipe.hyperparameters import Fraction, NonNegative
 from rlpipe.ops.covariance import largest, token_covariance
 from rlpipe.ops.draws import token_uniform
 from rlpipe.ops.masked import masked
 from rlpipe.ops.policy_losses import unclipped
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import Fraction, NonNegative
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Signals, Step, TokenLoss
 

@@ -15,10 +15,10 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from rlpipe.hyperparameters import NonNegative
 from rlpipe.ops.divergences import Estimator, divergence
 from rlpipe.ops.masked import masked
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import NonNegative
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Signals, Step, TokenLoss
 

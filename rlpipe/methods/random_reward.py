@@ -11,8 +11,8 @@ from functools import partial
 
 from torch import Tensor
 
-from rlpipe.hyperparameters import Fraction, Seed
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import Fraction, Seed
 from rlpipe.recipe import Recipe
 from rlpipe.rewards.random import coin_flips
 from rlpipe.types import Group

@@ -12,13 +12,13 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from rlpipe.hyperparameters import Fraction, NonNegative
 from rlpipe.ops.advantages import group_centred, on_last_token, on_tokens, returns
 from rlpipe.ops.divergences import divergence
 from rlpipe.ops.masked import masked, whiten
 from rlpipe.ops.policy_losses import clipped
 from rlpipe.ops.reductions import token_mean
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import Fraction, NonNegative
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Step
 

@@ -11,10 +11,10 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from rlpipe.hyperparameters import Count
 from rlpipe.ops.advantages import leave_one_out, on_tokens
 from rlpipe.ops.policy_losses import unclipped
 from rlpipe.ops.reductions import named
+from rlpipe.params.hyperparameters import Count
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Step
 

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rlpipe.hyperparameters import Positive
 from rlpipe.ops.ratios import LIMIT, log_ratio
 from rlpipe.ops.schedules import Scalar, at
+from rlpipe.params.hyperparameters import Positive
 from rlpipe.recipe import Recipe
 from rlpipe.types import Batch, Step
 

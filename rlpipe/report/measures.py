@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rlpipe.evaluate.intervals import Interval, interval
-from rlpipe.evaluate.paired import Paired, holm, paired
 from rlpipe.report.data import WARM_UP, Data
+from rlpipe.statistics.intervals import Interval, interval
+from rlpipe.statistics.paired import Paired, holm, paired
 
 Array = np.ndarray
 

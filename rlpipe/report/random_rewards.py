@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rlpipe.contamination.random_reward import Gain
-from rlpipe.evaluate.paired import paired
 from rlpipe.report.data import WARM_UP
 from rlpipe.report.measures import Measured
+from rlpipe.statistics.paired import paired
+from rlpipe.statistics.random_reward import Gain
 
 METHOD = "random_reward"
 

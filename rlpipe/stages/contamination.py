@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rlpipe.contamination.detectors import NONMEMBER
+from rlpipe.contamination.drift.frozen import frozen_set
 from rlpipe.contamination.examine import Load, Plan, examine, verdicts, write
-from rlpipe.contamination.frozen import frozen_set
-from rlpipe.contamination.membership import Trained, match, suspects
+from rlpipe.contamination.members.membership import Trained, match, suspects
 from rlpipe.contamination.overlap import write_overlap
-from rlpipe.contamination.probe import Probed, Subject
+from rlpipe.contamination.probes.detectors import NONMEMBER
+from rlpipe.contamination.probes.probe import Probed, Subject
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.tables import show
-from rlpipe.curate.texts import TextFile
+from rlpipe.curate.files.texts import TextFile
 from rlpipe.curricula.plant import choose_twins
+from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
-from rlpipe.stage import Context
 from rlpipe.verifiers.verify import verify_many
 
 WARM_UP = "sft"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlpipe.curate.curate import curate, describe, write
 from rlpipe.curate.settings import CurateSettings
-from rlpipe.stage import Context
+from rlpipe.pipeline.stage import Context
 
 
 def main(ctx: Context) -> None:

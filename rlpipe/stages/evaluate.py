@@ -6,12 +6,12 @@ import torch
 
 from rlpipe import models
 from rlpipe.engine.hf import HFEngine
-from rlpipe.evaluate.choose import choose, steps_trained
+from rlpipe.evaluate.prompt_subset import choose, steps_trained
 from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import write_metrics
+from rlpipe.evaluate.summaries import write_metrics
+from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
-from rlpipe.stage import Context
 
 
 def main(ctx: Context) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rlpipe.pipeline.stage import Context
 from rlpipe.report.report import write_report
 from rlpipe.report.settings import ReportSettings
-from rlpipe.stage import Context
 
 
 def main(ctx: Context) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rlpipe.evaluate.choose import choose, steps_trained
-from rlpipe.evaluate.search_settings import SearchStageSettings
-from rlpipe.evaluate.search_stage import search_policy
-from rlpipe.evaluate.search_tables import show
+from rlpipe.evaluate.prompt_subset import choose, steps_trained
+from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
-from rlpipe.stage import Context
+from rlpipe.search.console import show
+from rlpipe.search.policy import search_policy
+from rlpipe.search.settings import SearchStageSettings
 
 
 def main(ctx: Context) -> None:

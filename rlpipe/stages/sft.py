@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rlpipe.model_settings import ModelSettings
-from rlpipe.stage import Context
+from rlpipe.params.model_settings import ModelSettings
+from rlpipe.pipeline.stage import Context
 from rlpipe.train.sft import warm_up
 from rlpipe.train.sft_settings import SftSettings
 

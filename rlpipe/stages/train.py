@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rlpipe.curricula.plant import plant
+from rlpipe.params.signatures import resolved_methods
 from rlpipe.phases import load_phases
+from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
-from rlpipe.signatures import resolved_methods
-from rlpipe.stage import Context
 from rlpipe.train.run import train
 from rlpipe.train.settings import RunSettings, TrainSettings
 from rlpipe.types import Prompt

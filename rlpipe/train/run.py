@@ -13,12 +13,12 @@ import torch
 from rlpipe import artifacts, models
 from rlpipe.engine.load import load_engine
 from rlpipe.phases import Phase, load_phases, recipe_at
+from rlpipe.policy.forward import Policy
 from rlpipe.progress import progress
 from rlpipe.train import checkpoint, snapshots
 from rlpipe.train.determinism import deterministic
 from rlpipe.train.log import Clock, Metrics
 from rlpipe.train.optimizer import learning_rate, make_optimizer
-from rlpipe.train.policy import Policy
 from rlpipe.train.rollouts import RolloutLog
 from rlpipe.train.settings import PhaseSettings, TrainSettings
 from rlpipe.train.step import Trainer, train_step

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from rlpipe import artifacts, models
-from rlpipe.contamination.second import second_demonstrations
-from rlpipe.model_settings import ModelSettings
+from rlpipe.contamination.probes.second_response import second_demonstrations
+from rlpipe.params.model_settings import ModelSettings
+from rlpipe.policy.forward import Policy
 from rlpipe.progress import progress
 from rlpipe.train import checkpoint
 from rlpipe.train.determinism import deterministic
-from rlpipe.train.policy import Policy
 from rlpipe.train.sft_settings import SftSettings
 
 Example = tuple[list[int], int]  # token ids, and how many of them are the prompt's

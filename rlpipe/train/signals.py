@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import torch
 
+from rlpipe.policy.forward import Policy
 from rlpipe.recipe import Recipe
 from rlpipe.train.collate import micro_batches
-from rlpipe.train.policy import Policy
 from rlpipe.types import Batch, Engine, Signals
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from rlpipe.policy.forward import Policy
 from rlpipe.recipe import Recipe
 from rlpipe.train.collate import collate, micro_batches, mini_batches
 from rlpipe.train.collect import Collected, collect
 from rlpipe.train.log import Clock, Metrics
 from rlpipe.train.optimizer import update
-from rlpipe.train.policy import Policy
 from rlpipe.train.settings import TrainSettings
 from rlpipe.train.signals import old_signals, reference_signals
 from rlpipe.types import Batch, Engine, Prompt, Signals, Step, TokenLoss

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rlpipe import models
-from rlpipe.contamination.probe import Subject
+from rlpipe.contamination.probes.probe import Subject
 from rlpipe.contamination.settings import ContaminationSettings
 from tests.contamination.toy import SHAPE, WORDS
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from rlpipe.contamination import metrics
+from rlpipe.statistics import auc as metrics
 
 NEAR = pytest.approx
 A = ([0.9, 0.8, 0.7, 0.4, 0.2], [0.75, 0.5, 0.3, 0.25, 0.1])

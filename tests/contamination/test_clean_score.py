@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from rlpipe import artifacts
-from rlpipe.cli import app
+from rlpipe.commands.app import app
 from rlpipe.contamination.clean_score import clean_scores, headline
-from rlpipe.curate import normalize
-from rlpipe.evaluate.intervals import Interval, interval
+from rlpipe.overlap import normalize
+from rlpipe.statistics.intervals import Interval, interval
 
 TEXT = "A farmer has {} hens and buys {} more hens at the market on Friday morning. How many hens are there now?"
 QUESTIONS = [*(TEXT.format(i, i + 7) for i in range(4)), *(f"Name a prime that is larger than {i}." for i in range(6))]
@@ -107,7 +107,7 @@ def test_headline_takes_the_ends_of_the_curve() -> None:
 
 def test_an_overlap_table_without_an_end_is_refused(folder: Path) -> None:
     from rlpipe.contamination.clean_score import clean_rows
-    from rlpipe.curate.texts import TextFile
+    from rlpipe.curate.files.texts import TextFile
 
     called(folder)
     overlap = artifacts.read(folder / "out" / "overlap.parquet", artifacts.CONTAMINATION)

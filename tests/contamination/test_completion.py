@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from rlpipe import models
-from rlpipe.contamination.completed import Completed, rate
-from rlpipe.contamination.completion import complete, cut
-from rlpipe.contamination.probe import Subject
+from rlpipe.contamination.probes.completed import Completed, rate
+from rlpipe.contamination.probes.completion import complete, cut
+from rlpipe.contamination.probes.probe import Subject
 from rlpipe.engine.hf import HFEngine
-from rlpipe.train.policy import Policy
+from rlpipe.policy.forward import Policy
 from rlpipe.types import Prompt
 from tests.contamination.toy import SHAPE, WORDS, prompt
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpipe.contamination import scores
-from rlpipe.contamination.detectors import DETECTORS, Paths, score_probes
+from rlpipe.contamination.probes import scores
+from rlpipe.contamination.probes.detectors import DETECTORS, Paths, score_probes
 
 E1, E2 = [0.5, 0.1, 0.9, 0.2], [0.4, 0.0, 1.0, 0.3, 0.2]
 LOGPROBS = [-0.1, -0.2, -1.5, -0.05, -2.0, -0.3, -0.4, -0.01, -0.6, -0.7]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from rlpipe.contamination.drift import alarm, costs, upper_bound, watch
-from rlpipe.contamination.frozen import FORM, format_set, frozen_set, text_set
-from rlpipe.contamination.probe import Subject
+from rlpipe.contamination.drift.frozen import FORM, format_set, frozen_set, text_set
+from rlpipe.contamination.drift.watch import alarm, costs, upper_bound, watch
+from rlpipe.contamination.probes.probe import Subject
 from rlpipe.contamination.settings import Drift
 from rlpipe.types import Rollout
 from tests.contamination.toy import judge, prompt

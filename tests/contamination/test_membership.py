@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlpipe import artifacts
-from rlpipe.contamination.membership import Exposure, Trained, match, suspects
+from rlpipe.contamination.members.membership import Exposure, Trained, match, suspects
 from tests.contamination.toy import prompt
 
 

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from scipy.stats import norm
 
-from rlpipe.contamination import metrics
-from rlpipe.contamination.analysis import ScoreTable, detect, difference, metric_rows, roc_rows
-from rlpipe.contamination.detectors import DETECTORS
-from rlpipe.contamination.power import detectable_auc, exposure_rows, planned_power, power_curve
+from rlpipe.contamination.members.power import detectable_auc, exposure_rows, planned_power, power_curve
+from rlpipe.contamination.probes.analysis import ScoreTable, detect, difference, metric_rows, roc_rows
+from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.statistics import auc as metrics
 
 SETTINGS = ContaminationSettings(bootstrap_draws=200)
 

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from rlpipe import artifacts, models
-from rlpipe.contamination import asking, paths
-from rlpipe.contamination.detectors import DETECTORS, score_probes
-from rlpipe.contamination.probe import Probed, Subject, probe
-from rlpipe.contamination.second import critique, second_demonstration, second_demonstrations
+from rlpipe.contamination.probes import probe_prompts as asking
+from rlpipe.contamination.probes.detectors import DETECTORS, score_probes
+from rlpipe.contamination.probes.probe import Probed, Subject, probe
+from rlpipe.contamination.probes.second_response import critique, second_demonstration, second_demonstrations
 from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
+from rlpipe.policy import scoring as paths
 from rlpipe.types import Prompt, Sampling
 from tests.contamination.toy import judge, prompt
 
@@ -100,7 +101,7 @@ def test_a_token_of_probability_zero_counts_nothing() -> None:
 
 
 def test_paths_refuse_another_temperature(subject: Subject) -> None:
-    from rlpipe.train.policy import Policy
+    from rlpipe.policy.forward import Policy
 
     with pytest.raises(ValueError, match="temperature 1"):
         paths.token_paths(Policy(subject.policy.model, temperature=0.8), [])

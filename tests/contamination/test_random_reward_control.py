@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from rlpipe.contamination.random_reward import Gain, flagged, gains, gains_of_metrics
+from rlpipe.statistics.random_reward import Gain, flagged, gains, gains_of_metrics
 
 
 def samples(shares: dict[str, list[int]], n: int = 10) -> pl.DataFrame:

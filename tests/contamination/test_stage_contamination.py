@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from rlpipe import artifacts, models
-from rlpipe.contamination.alone import contamination_model, contamination_overlap
-from rlpipe.contamination.detectors import DETECTORS, score_probes
+from rlpipe.commands.contamination import contamination_model, contamination_overlap
+from rlpipe.contamination.probes.detectors import DETECTORS, score_probes
 from rlpipe.contamination.settings import ContaminationSettings
-from rlpipe.curate import normalize
 from rlpipe.curricula.plant import choose_twins
+from rlpipe.overlap import normalize
+from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
-from rlpipe.stage import Context
 from rlpipe.stages.contamination import main
 from rlpipe.tasks import countdown
 from rlpipe.types import Prompt

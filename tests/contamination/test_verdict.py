@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from rlpipe.contamination.completed import Rate
-from rlpipe.contamination.metrics import Interval
-from rlpipe.contamination.random_reward import Gain
+from rlpipe.contamination.probes.completed import Rate
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.verdict import Copies, Evidence, Finding, verdict, verdict_rows
+from rlpipe.statistics.auc import Interval
+from rlpipe.statistics.random_reward import Gain
 
 SETTINGS = ContaminationSettings()
 CHANCE, ABOVE = Interval(0.52, 0.42, 0.62), Interval(0.70, 0.60, 0.80)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 
-from rlpipe.model_settings import ModelSettings
+from rlpipe.params.model_settings import ModelSettings
 from rlpipe.types import Prompt, Verdict
 
 WORDS = [*(str(i) for i in range(20)), "+", "-", "=", "make", "from", "otherwise"]

@@ -21,6 +21,6 @@ def gsm8k() -> Path:
 
 
 def texts(rows: dict[str, str], name: str = "set") -> pl.DataFrame:
-    """A batch as `rlpipe.curate.texts` makes them."""
+    """A batch as `rlpipe.curate.files.texts` makes them."""
     values = [(identity, name, text, None) for identity, text in rows.items()]
     return pl.DataFrame(values, schema=dict.fromkeys(("id", "set", "text", "key"), pl.String), orient="row")

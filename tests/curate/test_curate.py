@@ -10,7 +10,7 @@ import pytest
 from rlpipe import artifacts
 from rlpipe.curate import references
 from rlpipe.curate.curate import Curated, curate, describe, write
-from rlpipe.curate.files import RowError
+from rlpipe.curate.files.records import RowError
 from rlpipe.curate.settings import CurateSettings
 from rlpipe.prompts import load_prompts
 from rlpipe.types import Verdict

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
-from rlpipe.curate.clean import clean_subset
 from rlpipe.curate.curate import curate
-from rlpipe.curate.importing import import_prompts
-from rlpipe.curate.overlap import overlap
+from rlpipe.curate.files.importing import import_prompts
+from rlpipe.curate.files.texts import TextFile, batches
 from rlpipe.curate.settings import CurateSettings
-from rlpipe.curate.texts import TextFile
+from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.overlap import overlap
 
 from .data import gsm8k
 
@@ -32,7 +32,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_overlap_of_train_with_test(imported: dict[str, Path], tmp_path: Path) -> None:
     """No question of the test set stands in the training set; 35 share their wording with other numbers."""
     out = tmp_path / "overlap.parquet"
-    found = overlap([TextFile(imported["train"])], [TextFile(imported["test"])], out)["openai/gsm8k"]
+    found = overlap(*(batches(TextFile(imported[side])) for side in ("train", "test")), out)["openai/gsm8k"]
     assert found["n_by_decision"] == {"drop": 0, "review": 0, "template": 35}
     pairs = artifacts.read(out, artifacts.CONTAMINATION).filter(pl.col("record_type") == "pair")
     assert pairs["train_id"].n_unique() == 44

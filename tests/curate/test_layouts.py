@@ -11,10 +11,10 @@ import pytest
 
 from rlpipe import artifacts
 from rlpipe.artifacts import PROMPTS, ROLLOUTS, ArtifactError
-from rlpipe.curate.exporting import export_prompts, export_rollouts
-from rlpipe.curate.files import RowError
-from rlpipe.curate.importing import import_prompts
-from rlpipe.curate.layouts import last_boxed
+from rlpipe.curate.files.exporting import export_prompts, export_rollouts
+from rlpipe.curate.files.importing import import_prompts
+from rlpipe.curate.files.layouts import last_boxed
+from rlpipe.curate.files.records import RowError
 
 CHAT = [{"role": "user", "content": "What is 2+2?"}]
 VERL = {

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rlpipe.curate import normalize
-from rlpipe.curate.normalize import operators, same_numbers, terms, tokens, without_instructions, words
+from rlpipe.overlap import normalize
+from rlpipe.overlap.normalize import operators, same_numbers, terms, tokens, without_instructions, words
 
 QUESTION = "Find the value of $x$ if 3x = 12."
 

@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 
 from rlpipe import artifacts
 from rlpipe.artifacts import CONTAMINATION, ArtifactError
-from rlpipe.curate.clean import clean_subset
-from rlpipe.curate.compare import TrainText, compare, decide
-from rlpipe.curate.eval_text import EvalText
-from rlpipe.curate.files import RowError
-from rlpipe.curate.normalize import words
-from rlpipe.curate.overlap import Scan, index_of, overlap
-from rlpipe.curate.similarity import grams, jaccard
-from rlpipe.curate.texts import TextFile, batches
-from rlpipe.curate.thresholds import OverlapThresholds
+from rlpipe.curate.files.records import RowError
+from rlpipe.curate.files.texts import TextFile, batches
+from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.compare import TrainText, compare, decide
+from rlpipe.overlap.eval_text import EvalText
+from rlpipe.overlap.normalize import words
+from rlpipe.overlap.overlap import overlap
+from rlpipe.overlap.scan import Scan, index_of
+from rlpipe.overlap.similarity import grams, jaccard
+from rlpipe.overlap.thresholds import OverlapThresholds
 
 from .data import gsm8k, texts
 from .test_similarity import E1, E2, E3, T1, T2, T3
@@ -133,7 +134,7 @@ def test_table_and_summary(tmp_path: Path) -> None:
     evaluation = {"prompt_id": ["x", "y", "z"], "data_source": ["s", "s", "u"], "problem": [LONG, LONG, E3]}
     pl.DataFrame(evaluation).write_parquet(tmp_path / "eval.parquet")
     out = tmp_path / "overlap.parquet"
-    summary = overlap([TextFile(tmp_path / "train.parquet")], [TextFile(tmp_path / "eval.parquet")], out)
+    summary = overlap(*(batches(TextFile(tmp_path / f"{side}.parquet")) for side in ("train", "eval")), out)
     table = artifacts.read(out, CONTAMINATION)
     pairs = table.filter(pl.col("record_type") == "pair")
     assert {(r["train_id"], r["eval_id"], r["decision"]) for r in pairs.iter_rows(named=True)} == {

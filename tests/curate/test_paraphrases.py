@@ -17,23 +17,24 @@ from typer.testing import CliRunner
 
 from rlpipe import artifacts, models
 from rlpipe.artifacts import CONTAMINATION
-from rlpipe.cli import app
+from rlpipe.commands.app import app
 from rlpipe.contamination.overlap import copies
-from rlpipe.curate import nearest as nearest_module
-from rlpipe.curate.clean import clean_subset
 from rlpipe.curate.curate import curate, describe
 from rlpipe.curate.decontaminate import decontaminate
+from rlpipe.curate.files.texts import TextFile, batches
 from rlpipe.curate.item import Item
-from rlpipe.curate.judge import Judge, answer_of, answers, model_judge
-from rlpipe.curate.nearest import Nearest
-from rlpipe.curate.overlap import Scan, index_of, overlap
-from rlpipe.curate.paraphrases import ParaphraseSearch
 from rlpipe.curate.settings import CurateSettings, Decontamination
-from rlpipe.curate.texts import TextFile
-from rlpipe.curate.thresholds import Paraphrases
-from rlpipe.embed import embedder
-from rlpipe.model_settings import ModelSettings
 from rlpipe.models import ModelError, from_scratch, save_policy, word_tokenizer
+from rlpipe.overlap import nearest as nearest_module
+from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.embed import embedder
+from rlpipe.overlap.judge import Judge, answer_of, answers, model_judge
+from rlpipe.overlap.nearest import Nearest
+from rlpipe.overlap.overlap import overlap
+from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.scan import Scan, index_of
+from rlpipe.overlap.thresholds import Paraphrases
+from rlpipe.params.model_settings import ModelSettings
 from tests.toy import tiny_policy
 
 from .data import texts
@@ -211,7 +212,7 @@ def test_table_and_summary(tmp_path: Path) -> None:
     files = [TextFile(written(tmp_path / f"{n}.parquet", r)) for n, r in (("train", train), ("set", evaluation))]
     known = {turned(BREAD): "yes", turned(SHEEP): "no", turned("Two " + OTHER): "hm"}
     by = search(lambda pairs: [known[t] for t, _ in pairs])
-    summary = overlap([files[0]], [files[1]], tmp_path / "on.parquet", paraphrases=by)["set"]
+    summary = overlap(batches(files[0]), batches(files[1]), tmp_path / "on.parquet", paraphrases=by)["set"]
     table = artifacts.read(tmp_path / "on.parquet", CONTAMINATION)
     pairs = {r["eval_id"]: r for r in table.filter(pl.col("record_type") == "pair").iter_rows(named=True)}
     assert {name: (r["train_id"], r["decision"]) for name, r in pairs.items()} == {
@@ -246,7 +247,7 @@ def test_off_is_as_if_there_were_no_such_stage(tmp_path: Path) -> None:
     ]
     tables = {}
     for name, by in (("off", None), ("on", search())):
-        overlap([files[0]], [files[1]], tmp_path / f"{name}.parquet", paraphrases=by)
+        overlap(batches(files[0]), batches(files[1]), tmp_path / f"{name}.parquet", paraphrases=by)
         tables[name] = artifacts.read(tmp_path / f"{name}.parquet", CONTAMINATION)
     assert "embedding" not in tables["off"].write_csv()
     assert "paraphrases" not in tables["off"].write_csv()

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rlpipe.curate.exporting import export_prompts
-from rlpipe.curate.files import Place
-from rlpipe.curate.importing import import_prompts
-from rlpipe.curate.prompt_rows import to_row, to_verl
+from rlpipe.curate.files.exporting import export_prompts
+from rlpipe.curate.files.importing import import_prompts
+from rlpipe.curate.files.prompt_rows import to_row, to_verl
+from rlpipe.curate.files.records import Place
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 FILLED = TEXT.filter(lambda text: bool(text.strip()))

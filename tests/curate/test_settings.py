@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from rlpipe.curate.settings import SPLITS, CurateSettings, Decontamination, FileSource, GymSource, TaskSource
 from rlpipe.curate.splits import split_of
-from rlpipe.curate.thresholds import OverlapThresholds
+from rlpipe.overlap.thresholds import OverlapThresholds
 
 FILE = {"path": "x.jsonl"}
 ONLY_TEST = {"demonstration": 0, "train": 0, "probe": 0, "test": 1}

@@ -7,8 +7,8 @@ from datasketch import MinHash, MinHashLSH
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpipe.curate.normalize import tokens, words
-from rlpipe.curate.similarity import coverage, grams, jaccard, lcs_ratio, positions, runs
+from rlpipe.overlap.normalize import tokens, words
+from rlpipe.overlap.similarity import coverage, grams, jaccard, lcs_ratio, positions, runs
 
 T1 = "Janet has 3 apples and buys 5 more apples at the store! How many apples does she have now??"
 E1 = "Janet has 3 apples and buys 5 more apples at the store. How many apples does she have now?"

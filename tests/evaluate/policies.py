@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpipe import artifacts, models
-from rlpipe.curate import normalize
+from rlpipe.overlap import normalize
 from tests.toy import tiny_policy
 
 WORDS = [*map(str, range(6)), "Answer:", "what", "is"]

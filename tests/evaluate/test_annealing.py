@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from rlpipe.evaluate import annealing
-from rlpipe.evaluate.resampling import effective_sample_size, logit, softmax
+from rlpipe.search import annealing
+from rlpipe.search.resampling import effective_sample_size, logit, softmax
 
 near = partial(pytest.approx, abs=1e-6)
 W = logit([0.9, 0.6, 0.55, 0.2])

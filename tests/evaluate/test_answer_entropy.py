@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpipe.evaluate.answer_entropy import answer_entropy, token_entropy
+from rlpipe.statistics.answer_entropy import answer_entropy, token_entropy
 
 ANSWERS = ["4"] * 5 + ["7"] * 2 + [None]
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
-from rlpipe.evaluate.before_after import crossover_of, support_table
-from rlpipe.evaluate.compare import compare, wide
+from rlpipe.evaluate.compare.before_after import crossover_of, support_table
+from rlpipe.evaluate.compare.differences import compare, wide
 from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts
 

@@ -11,9 +11,9 @@ import torch
 from typer.testing import CliRunner
 
 from rlpipe import artifacts, models
-from rlpipe.cli import app
-from rlpipe.evaluate.compare_alone import compare_files
-from rlpipe.evaluate.perplexity import read_traces
+from rlpipe.commands.app import app
+from rlpipe.commands.compare_files import compare_files
+from rlpipe.evaluate.compare.perplexity import read_traces
 from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts
 from tests.toy import tiny_policy

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage import MIXTURES, correct_counts, covered, default_interval, in_parts, truth, values_at
-from rlpipe.evaluate.intervals import percentile_interval
+from rlpipe.statistics.intervals import percentile_interval
 
 PROBLEMS, SAMPLES, DATASETS, DRAWS = 30, 16, 2000, 1000
 # Two standard errors of a share of 0.95 over the simulated data sets.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.evaluate.crossover import crossover, first_k
-from rlpipe.evaluate.pass_at_k import pass_at_k
+from rlpipe.statistics.crossover import crossover, first_k
+from rlpipe.statistics.pass_at_k import pass_at_k
 
 BASE, TRAINED, N = [2, 1, 30, 60, 1, 3, 0, 1], [40, 0, 60, 64, 0, 0, 0, 10], 64
 POWERS = [1, 2, 4, 8, 16, 32, 64]

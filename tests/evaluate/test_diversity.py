@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rlpipe.evaluate.answer_entropy import answer_entropy
-from rlpipe.evaluate.diversity import (
+from rlpipe.evaluate.diversity.measures import (
     TABLE,
     collision_probability,
     cosine_kernel,
@@ -21,7 +20,8 @@ from rlpipe.evaluate.diversity import (
     novelty_hash,
     vendi,
 )
-from rlpipe.evaluate.ngrams import distinct_group, distinct_within, ead, hashed_features, ngrams, self_bleu
+from rlpipe.evaluate.diversity.ngrams import distinct_group, distinct_within, ead, hashed_features, ngrams, self_bleu
+from rlpipe.statistics.answer_entropy import answer_entropy
 
 K = np.array([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]])
 TEXTS = ["the cat sat on the mat", "the cat sat on a mat", "dogs run fast in the park"]

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from rlpipe import artifacts, models
-from rlpipe.cli import app
-from rlpipe.embed import embedder
-from rlpipe.evaluate.diversity_alone import diversity_of_rollouts
+from rlpipe.commands.app import app
+from rlpipe.commands.diversity import diversity_of_rollouts
 from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.overlap.embed import embedder
 from tests.evaluate.rollouts import rollouts
 from tests.toy import tiny_policy
 

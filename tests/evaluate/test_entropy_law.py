@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.evaluate.entropy_law import Law, NoFit, block_means, entropy_law, fit, forecast
+from rlpipe.statistics.entropy_law import Law, NoFit, block_means, entropy_law, fit, forecast
 
 H = [1.2, 0.8, 0.5, 0.3, 0.15, 0.05]
 R = [0.154586, 0.278935, 0.354153, 0.389017, 0.407580, 0.424847]

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from rlpipe.evaluate.friction import friction, mask_gold
+from rlpipe.evaluate.friction.loop import friction, mask_gold
 from rlpipe.types import Prompt, Rollout, Verdict
 
 near = partial(pytest.approx, abs=1e-6)

@@ -11,10 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from rlpipe import artifacts
-from rlpipe.evaluate import friction_alone
-from rlpipe.evaluate.friction import friction, self_feedback
-from rlpipe.evaluate.friction_alone import FRICTION, friction_model
-from rlpipe.evaluate.friction_settings import FrictionSettings
+from rlpipe.commands import friction as friction_alone
+from rlpipe.commands.friction import FRICTION, friction_model
+from rlpipe.evaluate.friction.loop import friction, self_feedback
+from rlpipe.evaluate.friction.settings import FrictionSettings
 from rlpipe.types import Prompt, Verdict, draw_seed
 from tests.evaluate.policies import save_policy, save_prompts
 from tests.evaluate.test_friction import PROMPTS, Learner, verify

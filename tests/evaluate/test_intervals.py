@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.evaluate.intervals import (
+from rlpipe.statistics.intervals import (
     clopper_pearson,
     cluster_se,
     interval,

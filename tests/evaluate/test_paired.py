@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rlpipe.evaluate.intervals import wilson
-from rlpipe.evaluate.paired import holm, mcnemar, paired, sign_flip, t_test
+from rlpipe.statistics.intervals import wilson
+from rlpipe.statistics.paired import holm, mcnemar, paired, sign_flip, t_test
 
 A, B = [0.75, 0.25, 1, 0, 0.5], [1, 0.5, 1, 0.25, 0.25]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpipe.evaluate.pass_at_k import best_of_n, mean_at_k, pass_at_k, pass_hat_k, plug_in_at_k
+from rlpipe.statistics.pass_at_k import best_of_n, mean_at_k, pass_at_k, pass_hat_k, plug_in_at_k
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rlpipe.evaluate.perplexity import encode_traces, mean_logprob, narrowing, perplexity
-from rlpipe.train.policy import Policy
+from rlpipe.evaluate.compare.perplexity import encode_traces, mean_logprob, narrowing, perplexity
+from rlpipe.policy.forward import Policy
 from tests.evaluate.policies import WORDS
 from tests.toy import tiny_policy
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rlpipe.evaluate import resampling
+from rlpipe.search import resampling
 
 near = partial(pytest.approx, abs=1e-6)
 R = [0.9, 0.6, 0.55, 0.2]

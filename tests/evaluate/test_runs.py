@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.evaluate.runs import interval_of_mean, noise, one_pass_interval, run_deviation, summary
+from rlpipe.statistics.repeated_passes import interval_of_mean, noise, one_pass_interval, run_deviation, summary
 
 M1 = {"A": [0.50, 0.54, 0.46], "B": [0.20, 0.20, 0.26]}
 M2 = {"A": [0.6, 0.6, 0.6], "B": [0.1, 0.3, 0.2]}

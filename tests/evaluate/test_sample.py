@@ -13,7 +13,7 @@ import torch
 from rlpipe import artifacts
 from rlpipe.engine.hf import HFEngine
 from rlpipe.evaluate import sample as sampling_module
-from rlpipe.evaluate.choose import choose
+from rlpipe.evaluate.prompt_subset import choose
 from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.prompts import to_prompts

@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rlpipe.evaluate import search as searches
-from rlpipe.evaluate.particle_filter import ENTROPIC, Filter, copies, particle_filter
-from rlpipe.evaluate.particles import Particle, Piece, SearchSettings, Walker, confidence
-from rlpipe.evaluate.resampling import logit
+from rlpipe.search import strategies as searches
+from rlpipe.search.particle_filter import ENTROPIC, Filter, copies, particle_filter
+from rlpipe.search.particles import Particle, Piece, SearchSettings, Walker, confidence
+from rlpipe.search.resampling import logit
 from tests.evaluate.scripted import PROMPT, Scripted, decode, score, verify
 
 near = partial(pytest.approx, abs=1e-6)

@@ -14,18 +14,18 @@ import pytest
 from pydantic import ValidationError
 
 from rlpipe import artifacts, models
+from rlpipe.commands.search_files import search_model
+from rlpipe.engine.batched import Remembering, together
 from rlpipe.engine.hf import HFEngine
-from rlpipe.evaluate import search as searches
-from rlpipe.evaluate import search_run
-from rlpipe.evaluate.choose import choose
-from rlpipe.evaluate.scorers import likelihood, oracle
-from rlpipe.evaluate.search_alone import search_model
-from rlpipe.evaluate.search_metrics import SEARCH, Curve, curves, metric_rows, sample_tokens
-from rlpipe.evaluate.search_run import Searcher, resolve, separator_ids
-from rlpipe.evaluate.search_settings import METHODS, SAMPLED, SearchStageSettings
-from rlpipe.evaluate.together import Remembering, together
+from rlpipe.evaluate.prompt_subset import choose
+from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
-from rlpipe.stage import Context
+from rlpipe.search import rows as search_run
+from rlpipe.search import strategies as searches
+from rlpipe.search.metrics import SEARCH, Curve, curves, metric_rows, sample_tokens
+from rlpipe.search.rows import Searcher, resolve, separator_ids
+from rlpipe.search.scorers import likelihood, oracle
+from rlpipe.search.settings import METHODS, SAMPLED, SearchStageSettings
 from rlpipe.stages.search import main
 from rlpipe.types import Prompt, Sampling, Verdict, draw_seed
 from tests.evaluate.policies import save_policy, save_prompts

@@ -12,7 +12,7 @@ from rlpipe import artifacts
 from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.second_opinion import METRIC, disagreement
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import write_metrics
+from rlpipe.evaluate.summaries import write_metrics
 from rlpipe.types import Prompt
 from tests.evaluate.rollouts import rollouts
 from tests.evaluate.test_sample import Recorder

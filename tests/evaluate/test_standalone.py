@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
+from rlpipe.commands.evaluate import evaluate_model, evaluate_rollouts, read_prompts
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.standalone import evaluate_model, evaluate_rollouts, read_prompts
-from rlpipe.stage import Context
+from rlpipe.pipeline.stage import Context
 from rlpipe.stages.evaluate import main
 from tests.evaluate.policies import save_policy, save_prompts
 from tests.evaluate.rollouts import rollouts, write

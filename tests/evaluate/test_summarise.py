@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
-from rlpipe.evaluate.diversity import diversity_table
-from rlpipe.evaluate.intervals import t_interval
-from rlpipe.evaluate.pass_at_k import pass_at_k
+from rlpipe.evaluate.diversity.measures import diversity_table
 from rlpipe.evaluate.problems import mean_over_seeds, metric, problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import passes, policies, summarise, write_metrics
+from rlpipe.evaluate.summaries import passes, policies, summarise, write_metrics
+from rlpipe.statistics.intervals import t_interval
+from rlpipe.statistics.pass_at_k import pass_at_k
 from tests.evaluate.rollouts import rollouts, write
 
 FAST = EvaluateSettings(samples=16, bootstrap_draws=500, flip_draws=1000)

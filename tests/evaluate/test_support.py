@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.evaluate.support import Support, detection_floor, exact_floor, expected_support, split_half, support
+from rlpipe.statistics.support import Support, detection_floor, exact_floor, expected_support, split_half, support
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlpipe.evaluate import votes
-from rlpipe.evaluate.votes import consensus, majority_at_k, weighted_vote
+from rlpipe.statistics import votes
+from rlpipe.statistics.votes import consensus, majority_at_k, weighted_vote
 
 Answers = list[str | None]
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from rlpipe import artifacts
-from rlpipe.contamination.analysis import ScoreTable, metric_rows
-from rlpipe.contamination.detectors import score_probes
+from rlpipe.contamination.probes.analysis import ScoreTable, metric_rows
+from rlpipe.contamination.probes.detectors import score_probes
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import write_metrics
+from rlpipe.evaluate.summaries import write_metrics
 
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "<respond>", *map(str, range(10)), "+", "-", "*", "=", ";", "(", ")"]
 WORDS += ["make", "from", "value", "of", "mod5", "and", "so"]
@@ -176,7 +176,7 @@ def stamp(root: Path, artifact: str, params: dict[str, Any], seconds: float) -> 
     versions = {"python": "3.11.2", "torch": "2.13.0", "transformers": "5.23.0", "rlpipe": "0.1.0", "vllm": None}
     machine = {"system": "Linux", "architecture": "x86_64", "processor": "some processor", "cores": 2, "avx2": True}
     environment = {
-        "command": f"python -m rlpipe.stage results/{artifact}.done",
+        "command": f"python -m rlpipe.pipeline.stage results/{artifact}.done",
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "machine": machine | {"memory_bytes": 16 * 2**30, "devices": []},
         "peak_memory_bytes": 571_000_000,

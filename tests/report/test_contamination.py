@@ -18,7 +18,8 @@ from rlpipe.report.data import Data
 from rlpipe.report.measures import Measured
 from rlpipe.report.page import render
 from rlpipe.report.report import build
-from rlpipe.report.sections import clean, contamination, exposure, watch
+from rlpipe.report.sections import clean, contamination, exposure
+from rlpipe.report.sections import drift as watch
 from rlpipe.report.settings import ReportSettings
 from tests.report import synthetic
 from tests.report.conftest import Made
@@ -209,7 +210,7 @@ def test_a_benchmark_that_improves_under_random_rewards_is_for_review(inputs: di
 
 
 def test_a_graver_verdict_keeps_its_place() -> None:
-    from rlpipe.contamination.random_reward import Gain
+    from rlpipe.statistics.random_reward import Gain
 
     gain, none = Gain("b", 0.2, 0.1, 0.3, 30), Gain("b", 0.0, -0.1, 0.1, 30)
     worst = Verdict("b", "contaminated", ("3 of 30 prompts",))

@@ -11,7 +11,7 @@ from rlpipe.report.blocks import Html
 from rlpipe.report.data import Data
 from rlpipe.report.sections import rollouts
 from rlpipe.report.settings import ReportSettings
-from rlpipe.report.tokens import decoder, pieces
+from rlpipe.report.token_text import decoder, pieces
 from tests.report import synthetic
 from tests.report.conftest import Made
 

@@ -11,11 +11,11 @@ import pytest
 from altair.utils.schemapi import SchemaBase
 
 from rlpipe import artifacts
-from rlpipe.evaluate.search_metrics import FILE, SEARCH
 from rlpipe.report.blocks import Section
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.sections import search_tokens
 from rlpipe.report.settings import ReportSettings
+from rlpipe.search.metrics import FILE, SEARCH
 
 METHODS = {"best_of_n": 2, "self_consistency": 4, "beam": 6, "epf_base+lam_reconstructed:apf": 5}
 PARAMS = {"search": {"budgets": [2, 4], "methods": ["beam", "epf_base+apf"], "bootstrap_draws": 200}}

@@ -10,16 +10,16 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
-from rlpipe.evaluate.diversity import diversity_table
-from rlpipe.evaluate.entropy_law import Law
-from rlpipe.evaluate.paired import Paired, paired
+from rlpipe.evaluate.diversity.measures import diversity_table
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summarise import write_metrics
+from rlpipe.evaluate.summaries import write_metrics
 from rlpipe.report.blocks import Figure, Points, Prose, Section, Table
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.measures import Measured, decided
 from rlpipe.report.sections import comparison, curves, entropy_law, overview, pass_at_k, provenance, verdicts
 from rlpipe.report.settings import ReportSettings
+from rlpipe.statistics.entropy_law import Law
+from rlpipe.statistics.paired import Paired, paired
 from tests.report import synthetic
 from tests.report.conftest import Made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from rlpipe.train.policy import Policy
+from rlpipe.policy.forward import Policy
 from tests.toy import random_batch, tiny_policy
 
 

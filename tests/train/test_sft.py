@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rlpipe import artifacts, models
-from rlpipe.model_settings import ModelSettings
+from rlpipe.params.model_settings import ModelSettings
 from rlpipe.train import checkpoint, sft
 from rlpipe.train.sft import batches, schedule, tensors, warm_up
 from rlpipe.train.sft_settings import SftSettings

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from rlpipe.engine import llama
-from rlpipe.train.trunk import LibraryTrunk, SharedPromptTrunk, trunk_of
+from rlpipe.policy import llama
+from rlpipe.policy.trunk import LibraryTrunk, SharedPromptTrunk, trunk_of
 from tests.toy import tiny_policy
 
 VOCABULARY = 12

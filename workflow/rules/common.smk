@@ -15,11 +15,11 @@ shell.prefix(
     f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH PYTHONPATH={quote(str(HOME))} PYTHONHASHSEED=0; "
 )
 
-import rlpipe.config
-import rlpipe.plan
-from rlpipe.code_hash import Code
-from rlpipe.device_lease import visible
-from rlpipe.record import record
+import rlpipe.params.config
+import rlpipe.pipeline.plan
+from rlpipe.pipeline.code_hash import Code
+from rlpipe.pipeline.devices import visible
+from rlpipe.pipeline.record import record
 
 PARAMS_FILE = ", ".join(map(str, workflow.overwrite_configfiles)) or "params.yaml"
 DEVICES = min(1, len(visible()))
@@ -30,8 +30,8 @@ CAPTIONS = {
 }
 
 try:
-    settings = rlpipe.config.load(config, PARAMS_FILE, HOME)
-except rlpipe.config.ConfigError as error:
+    settings = rlpipe.params.config.load(config, PARAMS_FILE, HOME)
+except rlpipe.params.config.ConfigError as error:
     raise WorkflowError(str(error))
 
 

@@ -18,4 +18,4 @@ rule contamination:
         code=checkers,
         threads=settings.contamination.threads,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"

@@ -13,7 +13,7 @@ rule curate:
         uses=["curate"],
         code=checkers,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
 
 
 rule data:

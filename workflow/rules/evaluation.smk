@@ -17,7 +17,7 @@ rule evaluate:
         code=checkers,
         threads=settings.evaluate.threads,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
 
 
 rule evaluate_sft:
@@ -38,4 +38,4 @@ rule evaluate_sft:
         code=checkers,
         threads=settings.evaluate.threads,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"

@@ -2,12 +2,12 @@
 MAKERS = {rule.name: rule for rule in workflow.rules if rule.output}
 
 try:
-    plan = rlpipe.plan.Plan(
+    plan = rlpipe.pipeline.plan.Plan(
         {name: getattr(rules, name) for name in MAKERS},
         config,
         rules.report.output,
         settings.results,
-        Code(HOME, memory=rlpipe.plan.WORK / "code.json"),
+        Code(HOME, memory=rlpipe.pipeline.plan.WORK / "code.json"),
         workflow.overwrite_configfiles,
     )
 except ValueError as error:

@@ -19,4 +19,4 @@ rule report:
         uses=["report"],
         code=[],
     shell:
-        "python -m rlpipe.stage {output} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} > {log} 2>&1"

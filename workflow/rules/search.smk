@@ -19,7 +19,7 @@ rule search:
         code=checkers,
         threads=SEARCH_THREADS,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
 
 
 rule search_sft:
@@ -41,4 +41,4 @@ rule search_sft:
         code=checkers,
         threads=SEARCH_THREADS,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"

@@ -17,7 +17,7 @@ rule sft:
         code=[],
         threads=settings.sft.threads,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
 
 
 rule train:
@@ -48,7 +48,7 @@ rule train:
         code=methods_and_checkers,
         threads=train_threads,
     shell:
-        "python -m rlpipe.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
 
 
 rule training:

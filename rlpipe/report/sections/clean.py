@@ -10,13 +10,13 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.contamination.clean_score import Scored, clean_scores, headline
-from rlpipe.curate.clean import clean_subset
-from rlpipe.evaluate.intervals import Interval
+from rlpipe.overlap.clean import clean_subset
 from rlpipe.report.blocks import Block, Cell, Column, Heading, Prose, Table
 from rlpipe.report.data import Data
 from rlpipe.report.markup import NONE, count, escape, interval, number, run_name
 from rlpipe.report.measures import Measured
 from rlpipe.report.sections.probes import Seed
+from rlpipe.statistics.intervals import Interval
 
 
 def blocks(data: Data, measured: Measured, found: Sequence[Seed]) -> list[Block]:

@@ -9,8 +9,6 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from rlpipe.contamination.random_reward import flagged
-from rlpipe.evaluate.intervals import Interval
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import WARM_UP, Data
@@ -18,6 +16,8 @@ from rlpipe.report.markup import MINUS, count, escape, interval, listing, number
 from rlpipe.report.measures import Measure, Measured, as_row
 from rlpipe.report.random_rewards import gains
 from rlpipe.report.sections.verdicts import headline, verdicts
+from rlpipe.statistics.intervals import Interval
+from rlpipe.statistics.random_reward import flagged
 
 ID, TITLE, SHORT = "comparison", "The runs compared", "The runs compared"
 

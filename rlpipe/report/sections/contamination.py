@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.contamination.random_reward import Gain
 from rlpipe.contamination.verdict import Verdict, with_random_reward
 from rlpipe.report.blocks import Block, Cell, Column, Heading, Prose, Section, Table, absent
 from rlpipe.report.data import Data
 from rlpipe.report.markup import NONE, escape, listing
 from rlpipe.report.measures import Measured
 from rlpipe.report.random_rewards import gains
-from rlpipe.report.sections import clean, exposure, probes, watch
+from rlpipe.report.sections import clean, exposure, probes
+from rlpipe.report.sections import drift as watch
 from rlpipe.report.sections.probes import Seed
+from rlpipe.statistics.random_reward import Gain
 
 ID, TITLE, SHORT = "contamination", "Contamination", "Contamination"
 TONES = {"contaminated": "down", "review": "mark", "clean": "up", "unknown": "dim"}

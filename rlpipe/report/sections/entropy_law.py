@@ -9,11 +9,11 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from rlpipe.evaluate.entropy_law import Law, NoFit, block_means, entropy_law
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import Data
 from rlpipe.report.markup import NONE, escape, interval, listing, number, run_name, significant
+from rlpipe.statistics.entropy_law import Law, NoFit, block_means, entropy_law
 
 ID, TITLE, SHORT = "entropy-law", "Reward bought with entropy", "Entropy and reward"
 # Methods that say nothing about entropy; the law is claimed for these only.

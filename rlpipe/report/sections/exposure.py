@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from rlpipe.contamination.detectors import DETECTORS
-from rlpipe.contamination.power import exposure_rows, power_curve
+from rlpipe.contamination.members.power import exposure_rows, power_curve
+from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Prose, Table
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import Data

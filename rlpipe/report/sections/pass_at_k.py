@@ -10,13 +10,13 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from rlpipe.evaluate.crossover import Crossover, crossover, first_k
-from rlpipe.evaluate.pass_at_k import pass_at_k
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, powers_axis, specification
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.markup import NONE, number, run_name
 from rlpipe.report.measures import Measured
+from rlpipe.statistics.crossover import Crossover, crossover, first_k
+from rlpipe.statistics.pass_at_k import pass_at_k
 
 ID, TITLE, SHORT = "pass-at-k", "pass@k before and after", "pass@k"
 

@@ -10,8 +10,8 @@ import altair as alt
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.contamination.analysis import ScoreTable, roc_rows
-from rlpipe.contamination.detectors import DETECTORS, score_probes
+from rlpipe.contamination.probes.analysis import ScoreTable, roc_rows
+from rlpipe.contamination.probes.detectors import DETECTORS, score_probes
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Prose, Table
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.data import WARM_UP, Data

@@ -14,7 +14,7 @@ from rlpipe import artifacts
 from rlpipe.report.blocks import Block, Html, Prose, Section, absent
 from rlpipe.report.data import WARM_UP, Data, policy_name
 from rlpipe.report.markup import number
-from rlpipe.report.tokens import Decode, decoder, pieces
+from rlpipe.report.token_text import Decode, decoder, pieces
 
 ID, TITLE, SHORT = "rollouts", "Sample rollouts", "Sample rollouts"
 EVALUATION = "evaluation, after training"

@@ -9,14 +9,14 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from rlpipe.evaluate.rows import ALL, Row
-from rlpipe.evaluate.search_metrics import FILE, SEARCH, metric_rows
-from rlpipe.evaluate.search_settings import ORACLE, REFERENCES, SAMPLED, SCORERS, TREES, SearchStageSettings
+from rlpipe.evaluate.eval_rows import ALL, Row
 from rlpipe.report.blocks import Cell, Column, Figure, Prose, Section, Table
 from rlpipe.report.charts import specification
 from rlpipe.report.data import WARM_UP, Data
 from rlpipe.report.markup import NONE, count, escape, interval, listing, number, p_value, run_name
 from rlpipe.report.palette import css
+from rlpipe.search.metrics import FILE, SEARCH, metric_rows
+from rlpipe.search.settings import ORACLE, REFERENCES, SAMPLED, SCORERS, TREES, SearchStageSettings
 
 ID, TITLE, SHORT = "search-tokens", "Searching at equal tokens", "Search"
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])

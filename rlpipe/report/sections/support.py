@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from rlpipe.evaluate.before_after import support_table
+from rlpipe.evaluate.compare.before_after import support_table
 from rlpipe.report.blocks import Cell, Column, Figure, Prose, Section, Table, absent
 from rlpipe.report.charts import specification
 from rlpipe.report.data import WARM_UP, Data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rlpipe.models import journal
-from rlpipe.stage import Context
+from rlpipe.pipeline.stage import Context
 
 
 def main(ctx: Context) -> None:

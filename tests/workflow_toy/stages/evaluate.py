@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from rlpipe.models import digest, journal, load
-from rlpipe.stage import Context
+from rlpipe.pipeline.stage import Context
 
 
 def main(ctx: Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rlpipe.models import digest, journal, save
-from rlpipe.stage import Context
+from rlpipe.pipeline.stage import Context
 
 
 def main(ctx: Context) -> None:

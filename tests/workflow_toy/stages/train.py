@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from rlpipe.models import Recipe, digest, journal, load, save
-from rlpipe.stage import Context
+from rlpipe.pipeline.stage import Context
 
 STEPS = 4
 

@@ -1,0 +1,191 @@
+"""Evaluation without the workflow: of any Hugging Face checkpoint on any prompt file, and of any file of rollouts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from rlpipe import artifacts
+from rlpipe.evaluate.eval_rows import ALL, Row
+from rlpipe.evaluate.problems import Metric
+from rlpipe.evaluate.prompt_subset import choose
+from rlpipe.evaluate.sample import Subject, sample
+from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.evaluate.summaries import write_metrics
+from rlpipe.types import Prompt
+
+SHOWN = ("pass@k", "majority@k", "answer_entropy", "token_entropy", "distinct_correct", "response_length")
+BROAD = ("answer_entropy", "response_length")
+FEW_POLICIES = 3
+
+
+def evaluate_model(
+    model_path: str | Path,
+    prompts_path: str | Path,
+    out_dir: str | Path,
+    settings: EvaluateSettings | None = None,
+    format: str = "auto",
+    data_source: str | None = None,
+    device: str | None = None,
+) -> list[Row]:
+    """Sample a checkpoint on a prompt file; `samples.parquet` and `metrics.parquet` under `out_dir`; print a table.
+
+    `prompts_path`: prompts/1, or any layout `rlpipe import` reads (`format`, `data_source` as there). A file with a
+    column `split` is evaluated on `settings.split`. `device`: an accelerator where there is one. Killed and started
+    again with the same arguments, it goes on where it was.
+
+    Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read or are none.
+    """
+    import torch
+
+    from rlpipe import models
+    from rlpipe.engine.hf import HFEngine
+
+    settings, out = settings or EvaluateSettings(), Path(out_dir)
+    prompts, split = read_prompts(prompts_path, settings.split, format, data_source)
+    prompts = choose(prompts, settings.limit)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(settings.threads)
+    model, tokenizer = models.load_policy(model_path)
+    if device:
+        model.to(device)
+    name = Path(model_path).name
+    scratch = out / f".unfinished-{fingerprint(model_path, prompts, settings)}"
+    engine = HFEngine(model, tokenizer, max_rows=settings.batch_size)
+    sample(prompts, engine, settings, Subject(name, str(model_path)), out / "samples.parquet", scratch, split)
+    shutil.rmtree(scratch)
+    rows = write_metrics(out, settings, split)
+    print_table(rows)
+    return rows
+
+
+def evaluate_rollouts(
+    rollouts_path: str | Path, out_dir: str | Path, settings: EvaluateSettings | None = None, split: str | None = None
+) -> list[Row]:
+    """Metrics of a file of rollouts (rollouts/1), for every run, model and step in it; print a table.
+
+    Writes the file as `samples.parquet` and its `metrics.parquet` under `out_dir`.
+
+    Raises: ArtifactError for a file of another schema; ValueError for an empty one.
+    """
+    settings, out = settings or EvaluateSettings(), Path(out_dir)
+    artifacts.check(rollouts_path, artifacts.ROLLOUTS)
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "samples.parquet"
+    if Path(rollouts_path).resolve() != target.resolve():
+        with artifacts.TableWriter(target, artifacts.ROLLOUTS) as writer:
+            source = pq.ParquetFile(rollouts_path)
+            for group in range(source.num_row_groups):
+                writer.write(source.read_row_group(group))
+    rows = write_metrics(out, settings, split)
+    print_table(rows)
+    return rows
+
+
+def read_prompts(
+    path: str | Path, split: str, format: str = "auto", data_source: str | None = None
+) -> tuple[list[Prompt], str | None]:
+    """The prompts to evaluate, each once, and the name of their split: `split` of a file that has splits, else none.
+
+    Rows without an answer and prompts with two different answers are left out, and counted on the console.
+
+    Raises: RowError naming file and row for what cannot be read; ValueError if no prompt is left.
+    """
+    from rlpipe.curate.files.importing import prompt_rows
+    from rlpipe.prompts import to_prompt
+
+    read = [row for _, _, row in prompt_rows(path, format, data_source)]
+    rows = [row for row in read if row is not None]
+    splits = {row.get("split") for row in rows} - {None}
+    if splits:
+        rows = [row for row in rows if row.get("split") == split]
+    if not rows:
+        found = f"its splits are {sorted(map(str, splits))}" if splits else "no row has an answer"
+        raise ValueError(f"{path}: no prompts to evaluate in split '{split}'; {found}")
+    answers: dict[str, set[str]] = {}
+    for row in rows:
+        answers.setdefault(row["prompt_id"], set()).add(row["reward_model"]["ground_truth"])
+    unique = {row["prompt_id"]: to_prompt(row) for row in rows if len(answers[row["prompt_id"]]) == 1}
+    torn, unanswered = len(answers) - len(unique), sum(row is None for row in read)
+    if torn or unanswered:
+        print(f"{path}: left out {unanswered} rows without an answer and {torn} prompts with two different answers")
+    return list(unique.values()), split if splits else None
+
+
+def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
+    """The metrics a reader looks for first: with intervals over all prompts, and by source and level without.
+
+    Of many policies (the steps of a run) one line each.
+    """
+    console = console or Console()
+    shown = _shown(rows)
+    policies = list(dict.fromkeys(map(_policy, shown)))
+    if len(policies) > FEW_POLICIES:
+        console.print(_broad("all prompts", [r for r in shown if r["benchmark"] == ALL], _policy))
+        return
+    for policy in policies:
+        own = [r for r in shown if _policy(r) == policy]
+        console.print(_long(policy, [r for r in own if r["benchmark"] == ALL]))
+        console.print(_broad(policy, [r for r in own if r["benchmark"] != ALL], lambda r: str(r["benchmark"])))
+
+
+def _shown(rows: Sequence[Row]) -> list[Row]:
+    """The first metrics; of majority@k only the largest k."""
+    most = max((r["k"] for r in rows if r["metric"] == "majority@k"), default=0)
+    return [r for r in rows if r["metric"] in SHOWN and (r["metric"] != "majority@k" or r["k"] == most)]
+
+
+def _long(policy: str, rows: Sequence[Row]) -> Table:
+    """A line per metric, with its interval."""
+    first = rows[0]
+    title = f"{policy}: {first['n_problems']} prompts x {first['n_samples']} samples"
+    table = Table("metric", "value", "interval", title=title)
+    for r in rows:
+        bounds = "" if r["ci_lo"] is None else f"{r['ci_lo']:.3f} to {r['ci_hi']:.3f}"
+        table.add_row(_label(r), f"{r['value']:.3f}", bounds)
+    return table
+
+
+def _broad(title: str, rows: Sequence[Row], name: Callable[[Row], str]) -> Table:
+    """A line per source, level or policy: values of a few metrics."""
+    labels = list(dict.fromkeys(map(_label, rows)))
+    curve = [label for label in labels if label.startswith("pass@")]
+    # The ends and the middle of the pass@k curve and three more: what fits a terminal of 80 columns.
+    picked = list(dict.fromkeys([*curve[:1], *curve[len(curve) // 2 :][:1], *curve[-1:]]))
+    kept = picked + [label for label in labels if label.startswith("majority@")] + [m for m in BROAD if m in labels]
+    table = Table(title=title, box=box.SIMPLE)
+    table.add_column("prompts of", no_wrap=True)
+    for label in kept:
+        table.add_column(label.replace("_", " ").replace("majority@", "majority @"), justify="right")
+    lines: dict[str, dict[str, str]] = {}
+    for r in rows:
+        lines.setdefault(name(r), {})[_label(r)] = f"{r['value']:.3f}"
+    for line, cells in lines.items():
+        table.add_row(line, *(cells.get(label, "") for label in kept))
+    return table
+
+
+def _policy(row: Row) -> str:
+    return f"{row['run_id']} step {row['policy_step']}" if row["policy_step"] else str(row["run_id"])
+
+
+def _label(row: Row) -> str:
+    return Metric(row["metric"], row["k"]).label
+
+
+def fingerprint(model_path: str | Path, prompts: Sequence[Prompt], settings: BaseModel) -> str:
+    """What unfinished parts were made of: another checkpoint, prompt or setting must not find them."""
+    files = sorted(Path(model_path).rglob("*")) if Path(model_path).is_dir() else []
+    stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    made_of: list[Any] = [str(model_path), stamps, settings.model_dump_json(), [(p.id, p.answer) for p in prompts]]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]

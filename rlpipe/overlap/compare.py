@@ -1,0 +1,157 @@
+"""One training text against one evaluation text, word by word, and what is decided of the pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from rlpipe.overlap import normalize
+from rlpipe.overlap.eval_text import EvalText
+from rlpipe.overlap.similarity import Run, coverage, grams, jaccard, lcs_ratio, runs
+from rlpipe.overlap.thresholds import OverlapThresholds
+
+Decision = Literal["drop", "review", "template", "keep"]
+Method = Literal["exact", "ngram", "jaccard", "lcs", "embedding"]
+SPAN_CHARACTERS = 512
+
+
+class TrainText:
+    """A training text; its words are split once for all the evaluation texts it is compared with."""
+
+    def __init__(self, identity: str, text: str, key: str | None = None):
+        self.id, self.text, self.key = identity, text, key
+
+    @cached_property
+    def plain_words(self) -> list[str]:
+        return normalize.words(self.text)
+
+    @cached_property
+    def terms(self) -> list[str]:
+        return normalize.terms(self.text)
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        return normalize.tokens(self.text)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What a pair has in common. `runs` are shared words that are not wording common to the evaluation texts."""
+
+    exact: bool
+    same_numbers: bool
+    same_operators: bool
+    runs: tuple[Run, ...] = ()
+    coverage: float = 0.0
+    jaccard: float | None = None
+    lcs: float | None = None
+
+    @property
+    def longest(self) -> Run | None:
+        return max(self.runs, key=lambda run: (run.words, -run.evaluation, -run.train), default=None)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The rule that decides of a pair: of those with the gravest outcome the first, in the order of `Method`."""
+
+    decision: Decision
+    method: Method
+    n: int | None
+    score: float
+    threshold: float
+    reason: str
+
+
+def compare(train: TrainText, evaluation: EvalText) -> Overlap:
+    """All the measures of a pair; a procedural problem is the same or is not, by its key.
+
+    Source: specification 2.1 and 2.4. Differs: the longest common subsequence is not asked of a text more than twice as
+    long, since a short text is a subsequence of almost any long one.
+    """
+    if evaluation.key is not None:
+        return Overlap(exact=train.key == evaluation.key, same_numbers=True, same_operators=True)
+    t = evaluation.thresholds
+    words = train.terms if evaluation.view == "n2" else train.plain_words
+    same_words = train.plain_words == evaluation.plain_words and bool(train.plain_words)
+    shingles = frozenset(grams(words, evaluation.shingle))
+    shared = () if evaluation.short else _evidence(runs(words, evaluation.places, t.coverage_ngram), evaluation)
+    return Overlap(
+        exact=same_words or normalize.folded(train.text) == normalize.folded(evaluation.text),
+        same_numbers=normalize.same_numbers(train.text, evaluation.text),
+        same_operators=normalize.operators(train.text) == evaluation.operators,
+        runs=shared,
+        coverage=coverage(shared, len(evaluation.words)),
+        jaccard=jaccard(shingles, evaluation.shingles),
+        lcs=_lcs(train.tokens, evaluation) if evaluation.short else None,
+    )
+
+
+def _evidence(found: list[Run], evaluation: EvalText) -> tuple[Run, ...]:
+    """Runs that hold at least one n-gram which few evaluation texts have."""
+    if not evaluation.boilerplate:
+        return tuple(found)
+    n = evaluation.thresholds.coverage_ngram
+    rare = [gram not in evaluation.boilerplate for gram in grams(evaluation.words, n)]
+    return tuple(run for run in found if any(rare[run.evaluation : run.evaluation + run.words - n + 1]))
+
+
+def _lcs(tokens: list[str], evaluation: EvalText) -> float | None:
+    other = normalize.tokens(evaluation.text)
+    return lcs_ratio(tokens, other) if len(tokens) <= 2 * len(other) else None
+
+
+def decide(overlap: Overlap, t: OverlapThresholds) -> Finding | None:
+    """What becomes of the pair; None where no rule holds.
+
+    Source: specification 2.4. Differs: texts with the same words and other operators (`2 + 2`, `2 * 2`) are of one
+    template, as N1 cannot tell them apart.
+    """
+    finding = _gravest(overlap, t)
+    if finding is None:
+        return None
+    if not overlap.same_numbers:
+        return _template(finding, "other numbers")
+    if finding.method == "exact" and not overlap.same_operators:
+        return _template(finding, "other operators")
+    return finding
+
+
+def _template(finding: Finding, why: str) -> Finding:
+    reason = f"same wording, {why}: {finding.reason}"
+    return Finding("template", finding.method, finding.n, finding.score, finding.threshold, reason)
+
+
+def _gravest(o: Overlap, t: OverlapThresholds) -> Finding | None:
+    if o.exact:
+        return Finding("drop", "exact", None, 1.0, 1.0, "the same text")
+    if o.coverage >= t.coverage_drop:
+        return Finding("drop", "ngram", t.coverage_ngram, o.coverage, t.coverage_drop, f"covers {o.coverage:.2f}")
+    if o.jaccard is not None and o.jaccard >= t.jaccard_drop:
+        return Finding("drop", "jaccard", None, o.jaccard, t.jaccard_drop, f"Jaccard {o.jaccard:.2f}")
+    if o.lcs is not None and o.lcs >= t.lcs_drop and o.same_numbers:
+        return Finding("drop", "lcs", None, o.lcs, t.lcs_drop, f"common subsequence {o.lcs:.2f}")
+    if o.longest is not None and o.longest.words >= t.ngram:
+        words = o.longest.words
+        return Finding("review", "ngram", t.ngram, o.coverage, float(t.ngram), f"{words} words in a row")
+    if o.coverage >= t.coverage_review:
+        return Finding("review", "ngram", t.coverage_ngram, o.coverage, t.coverage_review, f"covers {o.coverage:.2f}")
+    if o.jaccard is not None and o.jaccard >= t.jaccard_review:
+        return Finding("review", "jaccard", None, o.jaccard, t.jaccard_review, f"Jaccard {o.jaccard:.2f}")
+    return None
+
+
+def span(overlap: Overlap, evaluation: EvalText) -> str | None:
+    """The longest shared words, as the evaluation text has them under its normalisation; cut to 512 characters."""
+    if overlap.longest is not None:
+        run = overlap.longest
+        return " ".join(evaluation.words[run.evaluation : run.evaluation + run.words])[:SPAN_CHARACTERS]
+    return " ".join(evaluation.words)[:SPAN_CHARACTERS] if overlap.exact else None
+
+
+def measures(overlap: Overlap) -> dict[str, Any]:
+    """What else was measured of the pair, for `info_json`; offsets are words of either text."""
+    longest = overlap.longest
+    offsets = None if longest is None else {"train": longest.train, "eval": longest.evaluation, "words": longest.words}
+    return {"span": offsets, "coverage": overlap.coverage, "jaccard": overlap.jaccard, "lcs": overlap.lcs}

@@ -1,0 +1,49 @@
+"""One checkpoint searched: the table of all searches and its metrics. What the stage and the command share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rlpipe import artifacts, models
+from rlpipe.engine.hf import HFEngine
+from rlpipe.evaluate.eval_rows import Row
+from rlpipe.search.metrics import FILE, SEARCH, metric_rows
+from rlpipe.search.rows import write_searches
+from rlpipe.search.settings import SearchStageSettings
+from rlpipe.types import Prompt
+
+
+def search_policy(
+    policy: str | Path,
+    prompts: Sequence[Prompt],
+    settings: SearchStageSettings,
+    who: Row,
+    out: Path,
+    scratch: Path,
+    device: Any = None,
+) -> list[Row]:
+    """`searches.parquet` (search/1) and `metrics.parquet` (eval/1) of a Hugging Face directory under `out`.
+
+    `who`: run_id, model_id, policy_step, split. Returns: the rows of the metrics.
+
+    Raises: ModelError for an unusable checkpoint; ValueError for no prompts, or a separator that no token is.
+    """
+    torch.set_num_threads(settings.threads)
+    model, tokenizer = models.load_policy(policy)
+    if device:
+        model.to(device)
+    engine = HFEngine(model, tokenizer, max_rows=settings.batch_size)
+    subject = {key: who[key] for key in ("run_id", "model_id", "policy_step")}
+    write_searches(prompts, engine, tokenizer, settings, subject, out / FILE, scratch)
+    return write_metrics(out, settings, who)
+
+
+def write_metrics(out: Path, settings: SearchStageSettings, who: Row) -> list[Row]:
+    """`metrics.parquet` beside `searches.parquet`, from that file alone. Returns: its rows."""
+    rows = metric_rows(artifacts.read(out / FILE, SEARCH), settings, who)
+    artifacts.write(out / "metrics.parquet", artifacts.EVAL, rows)
+    return rows
