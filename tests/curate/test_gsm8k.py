@@ -15,8 +15,7 @@ from rlpipe.curate.files.texts import TextFile, batches
 from rlpipe.curate.settings import CurateSettings
 from rlpipe.overlap.clean import clean_subset
 from rlpipe.overlap.overlap import overlap
-
-from .data import gsm8k
+from tests.curate.data import gsm8k
 
 
 @pytest.fixture(scope="module")

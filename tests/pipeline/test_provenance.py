@@ -21,7 +21,7 @@ from rlpipe.pipeline.plan import Plan, set_flag, used
 from rlpipe.pipeline.provenance import Spec, damage, digest, measure, pointer_key, pointer_md5, state, write_receipt
 from rlpipe.pipeline.record import write_key
 
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

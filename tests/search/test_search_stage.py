@@ -29,8 +29,8 @@ from rlpipe.search.settings import METHODS, SAMPLED, SearchStageSettings
 from rlpipe.stages.search import main
 from rlpipe.types import Prompt, Sampling, Verdict, draw_seed
 from tests.evaluate.policies import save_policy, save_prompts
-from tests.evaluate.scripted import PROMPT, Scripted, decode, score
-from tests.evaluate.scripted import verify as check
+from tests.search.scripted import PROMPT, Scripted, decode, score
+from tests.search.scripted import verify as check
 
 near = partial(pytest.approx, abs=1e-9)
 SETTINGS = SearchStageSettings(

@@ -12,7 +12,7 @@ import yaml
 
 from rlpipe.params.config import ConfigError, load
 
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 SMALL: dict[str, Any] = {
     "curate": {"sources": [{"task": "expression", "levels": {"easy": 10}}]},
     "runs": {"grpo": {"seeds": [0, 1], "methods": ["grpo"]}},

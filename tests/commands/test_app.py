@@ -21,7 +21,7 @@ from rlpipe.pipeline.plan import set_flag
 from rlpipe.pipeline.provenance import ProvenanceError, Spec, content_of, measure, receipt, write_receipt
 from tests.workflow_toy import ENVIRONMENT, SERVER, Project, create
 
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 OLD: dict[str, Any] = {
     "params": {"train": {"steps": 2, "rate": 0.1}, "runs": {"grpo": {"methods": ["grpo"]}}},
     "code": {"rlpipe.a": "1", "rlpipe.b": "1"},

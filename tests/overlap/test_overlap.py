@@ -25,9 +25,8 @@ from rlpipe.overlap.overlap import overlap
 from rlpipe.overlap.scan import Scan, index_of
 from rlpipe.overlap.similarity import grams, jaccard
 from rlpipe.overlap.thresholds import OverlapThresholds
-
-from .data import gsm8k, texts
-from .test_similarity import E1, E2, E3, T1, T2, T3
+from tests.curate.data import gsm8k, texts
+from tests.overlap.test_similarity import E1, E2, E3, T1, T2, T3
 
 T4 = "Unrelated text about a triangle with sides three four and five units long."
 LONG = (

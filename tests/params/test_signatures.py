@@ -127,7 +127,7 @@ def test_a_method_file_that_cannot_be_read_says_why(tmp_path, source, message):
 
 def test_the_method_of_the_documentation_is_one(tmp_path):
     """The example of docs/methods.md is read like a method file, and does what it says."""
-    text = (Path(__file__).parents[1] / "docs" / "methods.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
     file = tmp_path / "positive_scale.py"
     file.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
     method = read_method(file)

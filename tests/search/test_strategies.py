@@ -10,7 +10,7 @@ from rlpipe.search import strategies as searches
 from rlpipe.search.particle_filter import ENTROPIC, Filter, copies, particle_filter
 from rlpipe.search.particles import Particle, Piece, SearchSettings, Walker, confidence
 from rlpipe.search.resampling import logit
-from tests.evaluate.scripted import PROMPT, Scripted, decode, score, verify
+from tests.search.scripted import PROMPT, Scripted, decode, score, verify
 
 near = partial(pytest.approx, abs=1e-6)
 SETTINGS = SearchSettings(max_new_tokens=20, step_tokens=5, max_steps=8, separators=frozenset({1}))

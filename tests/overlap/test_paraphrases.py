@@ -35,9 +35,8 @@ from rlpipe.overlap.paraphrases import ParaphraseSearch
 from rlpipe.overlap.scan import Scan, index_of
 from rlpipe.overlap.thresholds import Paraphrases
 from rlpipe.params.model_settings import ModelSettings
+from tests.curate.data import texts
 from tests.toy import tiny_policy
-
-from .data import texts
 
 BREAD = "A baker sells 12 loaves before noon and 7 loaves after lunch; how many loaves does he sell all day?"
 SHEEP = "Some farmer counts 30 sheep on one hill while 4 sheep hide behind trees; what number of sheep exist?"
