@@ -1,7 +1,8 @@
 """Seconds that `snakemake --cores all` takes when there is nothing to do: `python -m benchmarks.noop`.
 
 Measured in a copy of this project with stages of milliseconds (tests/workflow_toy), so that only the machinery counts;
-`--here` measures the project in the current folder instead. A table of medians is printed.
+`--here` measures the project in the current folder instead. A table of medians is printed. What to expect: parameters,
+plan and flags take 0.2 s of processor time; a test holds that torch and polars are not imported.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.workflow_toy import ENVIRONMENT, Project
+from tests.workflow_toy import Project
 
 pytest_plugins = "tests.workflow_toy.fixtures"
 
@@ -29,7 +29,7 @@ def pulled(origin: Project) -> Project:
 FLAG = "results/train/grpo/seed-0.done"
 
 
-def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(happened: Callable[[], object], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen in time"
@@ -89,7 +89,7 @@ def test_a_job_that_outlives_snakemake_is_waited_for(unrecorded: Project) -> Non
     second = unrecorded.start(FLAG)
     wait_for(lambda: "waiting for it" in log(unrecorded))
     (unrecorded.path / "gate").touch()
-    said = second.communicate(timeout=60)[0]
+    said = second.communicate(timeout=600)[0]
     assert second.returncode == 0, said
     process.communicate()
     assert "the artifact stands" in log(unrecorded)
@@ -100,7 +100,7 @@ def test_control_c_leaves_everything_resumable_and_says_so(unrecorded: Project) 
     before = contents(unrecorded)
     process = training(unrecorded)
     os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=600)[0]
     assert process.returncode
     assert "The same command goes on from there" in said
     assert "interrupted" in log(unrecorded)
@@ -115,7 +115,7 @@ def test_one_run_at_a_time_and_a_look_at_other_parameters_disturbs_nothing(unrec
     unrecorded.params(train={"learning_rate": 0.2})
     unrecorded.snakemake("-n", check=False)
     (unrecorded.path / "gate").touch()
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=600)[0]
     assert process.returncode == 0, said
     assert unrecorded.journal() == {"train": 1}
     assert unrecorded.planned(FLAG) == {"train": 1}
@@ -125,7 +125,7 @@ def test_code_edited_during_a_run_stops_later_jobs(unrecorded: Project) -> None:
     process = training(unrecorded, "results/evaluate/grpo/seed-0.done")
     unrecorded.edit("rlpipe/stages/evaluate.py", "0xFFFF", "0xFFFE")
     (unrecorded.path / "gate").touch()
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=600)[0]
     assert process.returncode
     assert "rlpipe.stages.evaluate changed since this run was planned: start snakemake again" in said
     assert unrecorded.planned("results/evaluate/grpo/seed-0.done") == {"evaluate": 1}
@@ -210,20 +210,16 @@ def test_without_git_or_dvc_it_says_so_in_one_line(unrecorded: Project) -> None:
     assert unrecorded.planned() == {}
 
 
-def test_reports_and_lint_work_and_a_no_op_costs_little_more_than_snakemake_itself(pulled: Project) -> None:
+def test_reports_and_lint_work(pulled: Project) -> None:
     pulled.snakemake("--report", "report.zip")
     with zipfile.ZipFile(pulled.path / "report.zip") as report:
         assert any("curve" in name for name in report.namelist())
     assert "Congratulations" in pulled.snakemake("--lint")
 
-    def seconds(*command: str) -> float:
-        """Of processor time, so that a busy machine does not count."""
-        process = subprocess.Popen(
-            command, cwd=pulled.path, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        assert status == 0
-        return used.ru_utime + used.ru_stime
 
-    # Parameters, plan and flags take 0.2 s; an import of torch or polars would not fit.
-    assert seconds("snakemake", "--cores", "all") < seconds("snakemake", "--version") + 0.6
+def test_a_no_op_imports_nothing_heavy(pulled: Project) -> None:
+    done = pulled.call("python", "-X", "importtime", "-m", "snakemake", "--cores", "all")
+    assert "Nothing to be done" in done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "rlpipe.pipeline.plan" in imported
+    assert {"torch", "transformers", "polars", "pyarrow", "scipy"} & imported == set()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -190,26 +188,6 @@ def test_prompt_space_bounds_what_is_drawn(name: str) -> None:
         assert exact or size == len(keys)  # a lower bound counts the draws of seed 0
         if exact and size > 10_000:
             assert len(keys) >= 58
-
-
-SPEED = """
-import random, sys, time
-from rlpipe.tasks.catalogue import families, family
-modules = {name: family(name) for name in families()}
-for name, module in modules.items():
-    rng, start = random.Random(9), time.process_time()
-    for i in range(1000):
-        module.demonstrate(module.generate(rng, ("easy", "hard")[i % 2]), rng)
-    print(name, time.process_time() - start)
-"""
-
-
-def test_ten_thousand_problems_with_demonstrations_take_less_than_five_seconds() -> None:
-    """Of each family, in a process without run-time type checks; measured on a tenth of them."""
-    out = subprocess.run([sys.executable, "-c", SPEED], capture_output=True, text=True, check=True).stdout
-    seconds = {line.split()[0]: 10 * float(line.split()[1]) for line in out.splitlines()}
-    assert sorted(seconds) == FAMILIES
-    assert max(seconds.values()) < 5.0, seconds
 
 
 def test_vocabulary_is_the_sorted_union() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rlpipe.verifiers.answer import EVALUATION, TRAINING, AnswerSpec, verify_answer, verify_answers
+from tests.verifiers.processes import QUADRATIC
 
 EXACT = AnswerSpec(symbolic=False)
 LAST = AnswerSpec(multi_box="last", symbolic=False)
@@ -157,14 +160,12 @@ def test_tolerance_is_exact_and_closed() -> None:
     assert verify_answer("#### 0.333333", "1/3", AnswerSpec(abs_tol=1e-6, symbolic=False)).correct
 
 
-def test_a_megabyte_takes_milliseconds() -> None:
-    import time
-
+def test_a_megabyte_is_read_in_linear_time() -> None:
     texts = ["\\boxed{" * 200_000, "#" * 10**6, "Answer:" * 150_000, "Answer *" * 150_000, "{" * 10**6, "=" * 10**6]
     texts += ["\\boxed{" + "(" * 1990 + "}", "\\boxed{" + "x=" * 990 + "}", "\\boxed{" + "\\text{" * 330 + "}" * 331]
     texts += ["####" + "*" * 10**6, "#### " + "1a" * 990 + "_", "</think>" * 125_000, "\\boxed{" + "9" * 1990 + "}"]
     for text in texts:
         begun = time.process_time()
         verdict = verify_answer(text, "5", EXACT)
-        assert time.process_time() - begun < 0.1, text[:20]
+        assert time.process_time() - begun < QUADRATIC, text[:20]
         assert not verdict.correct

@@ -14,19 +14,19 @@ from rlpipe.verifiers.code import CodeSpec, CodeTest, verify_program
 from rlpipe.verifiers.sandbox import Limits
 from rlpipe.verifiers.symbolic import SymbolicPool
 from tests.verifiers import hostile
-from tests.verifiers.processes import alive, left_behind, timely
+from tests.verifiers.processes import QUADRATIC, alive, left_behind, timely
 
 EXACT = AnswerSpec(symbolic=False)
 
 
 def judge_exactly(texts: Iterable[str]) -> list[Verdict]:
-    """Verdicts of the exact steps; each takes milliseconds of processor time, however long the text."""
+    """Verdicts of the exact steps; read in linear time, however long the text."""
     verdicts = []
     for text in texts:
         for gold in hostile.GOLDS:
             begun = time.process_time()
             verdicts.append(exact_verdict(text, gold, EXACT)[0])
-            assert time.process_time() - begun < 0.1, text[:80]
+            assert time.process_time() - begun < QUADRATIC, text[:80]
             f"{verdicts[-1].extracted}{verdicts[-1].canonical}".encode()  # can be written to a file
     return verdicts
 

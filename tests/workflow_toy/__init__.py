@@ -73,7 +73,7 @@ class Project:
         if command[0] in ("snakemake", "dvc"):
             done = SERVER.call(command, self.path, env)
         else:
-            done = subprocess.run(command, cwd=self.path, env=env, text=True, capture_output=True, timeout=60)
+            done = subprocess.run(command, cwd=self.path, env=env, text=True, capture_output=True, timeout=600)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
