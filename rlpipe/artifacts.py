@@ -121,13 +121,6 @@ PROBES = Schema(
     | {"entropies": pa.list_(F32), "means": pa.list_(F32), "variances": pa.list_(F32), "topk": I32}
     | {"truncated": BOOL, "acc": BOOL, "sample_index": I32, "info_json": S},
 )
-SCHEMAS = {
-    s.name: s
-    for s in (
-        *(PROMPTS, DEMONSTRATIONS, REJECTED, ROLLOUTS, STEPS, TIMINGS),
-        *(SFT_STEPS, EVAL, PROBLEMS, CONTAMINATION, PROBES),
-    )
-}
 
 
 class ArtifactError(ValueError):

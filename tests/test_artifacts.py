@@ -17,7 +17,6 @@ from rlpipe.artifacts import (
     PROMPTS,
     REJECTED,
     ROLLOUTS,
-    SCHEMAS,
     STEPS,
     ArtifactError,
     TableWriter,
@@ -53,7 +52,6 @@ def test_columns_of_the_specification_are_there() -> None:
     assert len(set(ROLLOUTS.arrow().names) - {"difficulty", "canonical_solution"}) == 28
     assert len(CONTAMINATION.arrow().names) == 22
     assert len(EVAL.arrow().names) == 27
-    assert {name: schema.tag for name, schema in SCHEMAS.items()} == {name: f"{name}/1" for name in SCHEMAS}
 
 
 def test_written_and_read_back(tmp_path: Path) -> None:

@@ -66,17 +66,6 @@ def annealing_temperature(
     raise ValueError(f"annealing: mode = {mode!r} is not one of ess, entropy, base")
 
 
-def linear_temperature(call: int, start: float = 4.0, end: float = 1.0, total: int = 10) -> float:
-    """start - (start - end) * call / (total - 1) for call < total, then `end`.
-
-    Source: Puri et al., arXiv:2502.01618, weight temperature of the code (optional there).
-    Raises: ValueError for total < 2.
-    """
-    if total < 2:
-        raise ValueError(f"linear temperature: total = {total} must be >= 2")
-    return start - (start - end) * call / (total - 1) if call < total else end
-
-
 def lookahead_weights(
     w: ArrayLike, next_score: ArrayLike, mode: str = "apf", strength: float = 1.0
 ) -> Float[Array, "N"]:

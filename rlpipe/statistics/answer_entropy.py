@@ -1,14 +1,13 @@
-"""How varied the answers to one problem are, and how uncertain its tokens: two numbers that can move apart."""
+"""How varied the answers to one problem are."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import exp
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 NO_ANSWER = "NA"
 
@@ -20,11 +19,6 @@ class AnswerEntropy:
     nats: float
     num_answers: int  # distinct, no answer counting as one
     num_samples: int
-
-    @property
-    def normalised(self) -> float:
-        """Divided by ln n, the largest it can be; 0 for one sample."""
-        return self.nats / log(self.num_samples) if self.num_samples > 1 else 0.0
 
     @property
     def miller_madow(self) -> float:
@@ -49,9 +43,3 @@ def answer_entropy(answers: Sequence[Hashable | None], valid_only: bool = False)
     # Largest first: a fixed order of summation, whatever the order of the samples.
     shares = np.sort(np.array(list(Counter(kept).values()), dtype=float))[::-1] / len(kept)
     return AnswerEntropy(float(-(shares * np.log(shares)).sum()) + 0.0, len(shares), len(kept))
-
-
-def token_entropy(entropies: Sequence[ArrayLike]) -> float | None:
-    """Mean over responses of the mean over their tokens, nats; None if no response has tokens."""
-    means = [float(np.mean(e)) for e in (np.asarray(r, dtype=float) for r in entropies) if e.size]
-    return float(np.mean(means)) if means else None

@@ -148,18 +148,6 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, f
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
-def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a proportion; wider than it need be, never too narrow.
-
-    Raises: ValueError unless 0 <= successes <= n and n >= 1.
-    """
-    _check_trials(successes, n)
-    tail = (1 - confidence) / 2
-    low = float(stats.beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
-    high = float(stats.beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
-    return low, high
-
-
 def resamples(m: int, draws: int, seed: int) -> Iterator[Float[Array, "b M"]]:
     """How often each of `m` problems is drawn in each of `draws` resamples, in blocks of at most 1,000.
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from rlpipe.statistics.intervals import Interval, Method, interval, wilson
 
@@ -81,23 +80,6 @@ def sign_flip(difference: ArrayLike, flips: int = 100_000, seed: int = 0) -> tup
         sums = 2.0 * (_coins(rng, min(BLOCK, flips - start), len(d)) @ d) - d.sum(axis=0)
         hits += (np.abs(sums) >= observed).sum(axis=0)
     return (1 + hits) / (1 + flips), f"sign-flip, {flips} draws"
-
-
-def t_test(difference: ArrayLike) -> float:
-    """Two-sided p-value of the paired t-test; 1 where all differences are 0."""
-    d = np.asarray(difference, dtype=float)
-    return 1.0 if not d.any() else float(stats.ttest_1samp(d, 0.0).pvalue)
-
-
-def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
-    """One sample of each problem: exact two-sided p-value, and chi-squared with continuity correction.
-
-    `only_a`, `only_b`: problems that only the one or only the other solves.
-    """
-    total = only_a + only_b
-    if total == 0:
-        return 1.0, 0.0
-    return float(stats.binomtest(only_a, total).pvalue), (abs(only_a - only_b) - 1) ** 2 / total
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -35,20 +35,6 @@ def pass_hat_k(c: ArrayLike, n: ArrayLike, ks: Sequence[int]) -> Float[Array, "M
     return _none_of(np.asarray(n) - np.asarray(c), n, ks)
 
 
-def mean_at_k(c: ArrayLike, n: ArrayLike) -> Float[Array, "M"]:
-    """Share of the n samples that are correct: mean@n, which is pass@1."""
-    return np.asarray(c, dtype=float) / np.asarray(n, dtype=float)
-
-
-def plug_in_at_k(c: ArrayLike, n: ArrayLike, ks: Sequence[int]) -> Float[Array, "M K"]:
-    """1 - (1 - c/n)^k: what resampling with replacement gives, biased low. Only to compare with logs that report it.
-
-    Source: the expectation of verl's `best@N`.
-    """
-    share = mean_at_k(c, n)[:, None]
-    return 1.0 - (1.0 - share) ** np.asarray(ks, dtype=float)
-
-
 def best_of_n(correct: ArrayLike, score: ArrayLike, sizes: Sequence[int]) -> Float[Array, "K"]:
     """Chance that the best-scored of N samples of one problem is correct, without bias, from n >= N samples.
 

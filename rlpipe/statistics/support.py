@@ -96,11 +96,6 @@ def detection_floor(k: int, confidence: float = 0.95) -> float:
     return -log(1 - confidence) / k
 
 
-def exact_floor(k: int, confidence: float = 0.95) -> float:
-    """The same without the approximation, slightly smaller: 1 - (1 - confidence)^(1/k)."""
-    return float(1 - (1 - confidence) ** (1 / k))
-
-
 def _solved(hits: ArrayLike, n: int, k: int, at_least: int) -> Float[Array, "M"]:
     """Chance that k of the n samples hold `at_least` of the hits."""
     values: Float[Array, "M"] = stats.hypergeom.sf(at_least - 1, n, np.asarray(hits).astype(int), k)

@@ -31,7 +31,6 @@ EVALUATED = frozenset({"binary_matrix", "n_queens", "spiral_matrix", "string_ins
 PARSED = frozenset(
     {"countdown", "intermediate_integration", "polynomial_multiplication", "puzzle24", "simple_integration"}
 )
-LEVELS = {"easy": 0, "hard": 2}
 
 
 @dataclass(frozen=True)
@@ -98,26 +97,6 @@ def _dataset(name: str, settings: str, seed: int = 0, size: int = 1) -> Procedur
         return create_dataset(name, seed=seed, size=size, **json.loads(settings))
     except (AssertionError, TypeError, ValueError) as error:
         raise ValueError(f"{PREFIX}{name}: configuration {settings} is refused: {error}") from error
-
-
-def level_config(name: str, level: str) -> dict[str, Any]:
-    """Configuration of a task at `easy` (every attribute of its curriculum at its lowest) or `hard` (two steps up).
-
-    Only what differs from the task's defaults is named.
-    Raises: ValueError for another level, or a task without a curriculum.
-    """
-    from dataclasses import asdict
-
-    from reasoning_gym.factory import CURRICULA, DATASETS, create_curriculum
-
-    if level not in LEVELS or name not in CURRICULA:
-        what = f"has no curriculum ({', '.join(sorted(CURRICULA))} have)" if level in LEVELS else "has easy and hard"
-        raise ValueError(f"{PREFIX}{name}: level {level!r}: this task {what}")
-    curriculum = create_curriculum(name)
-    for attribute, definition in curriculum.attributes.items():
-        curriculum.set_attr_level(attribute, min(LEVELS[level], len(definition.levels) - 1))
-    config, usual = asdict(curriculum.generate_configuration({})), asdict(DATASETS[name][1]())
-    return {key: value for key, value in config.items() if value != usual[key] and key not in ("seed", "size")}
 
 
 def _problem(name: str, settings: str, item: dict[str, Any]) -> Problem:

@@ -136,11 +136,6 @@ def parse(text: str) -> Value:
     return _parse_short(text) if len(text) <= 64 else _parse(clean(text), 0)
 
 
-def canonical(text: str) -> str:
-    """The canonical form alone: `canonical("\\\\dfrac{2}{4}") == "1/2"`; idempotent."""
-    return parse(text).canonical
-
-
 def _parse(text: str, depth: int) -> Value:
     """`text` is clean."""
     if not text:

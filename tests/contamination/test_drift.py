@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from rlpipe.contamination.drift.frozen import FORM, format_set, frozen_set, text_set
-from rlpipe.contamination.drift.watch import alarm, costs, upper_bound, watch
-from rlpipe.contamination.probes.probe import Subject
+from rlpipe.contamination.drift.watch import alarm, upper_bound
 from rlpipe.contamination.settings import Drift
 from rlpipe.types import Rollout
 from tests.contamination.toy import judge, prompt
@@ -107,12 +105,3 @@ def test_settings_choose_the_set() -> None:
     assert frozen_set(prompts, Drift(enabled=False), 0) == []
     assert len(frozen_set(prompts, Drift(prompts=5), 0)) == 5
     assert {w.kind for w in frozen_set(prompts, Drift(frozen="text"), 0)} == {"harmful", "harmless", "form"}
-
-
-def test_the_runner_compares_every_checkpoint_with_the_first(subject: Subject) -> None:
-    watched = format_set([prompt(i) for i in range(8)], 8, seed=0)
-    same = replace(subject, model_id="later")
-    found = watch([subject, same], watched, 8, delta=0.1, tolerance=0.05, judge=judge)
-    assert [(name, a.state, a.rise, a.n) for name, a in found] == [("later", "stable", 0.0, 8)]
-    assert len(costs(subject, watched, 8, judge)) == 8
-    assert watch([], watched, 8, 0.1, 0.05) == []

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import polars as pl
 import pytest
 
 from rlpipe import artifacts
 from rlpipe.evaluate.compare.before_after import crossover_of, support_table
-from rlpipe.evaluate.compare.differences import compare, wide
+from rlpipe.evaluate.compare.differences import Row, compare
 from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts
 
 FAST = EvaluateSettings(samples=16, ks=(1, 4), bootstrap_draws=300, flip_draws=1000)
+
+
+def wide(rows: Sequence[Row]) -> pl.DataFrame:
+    """The comparisons as a flat table: run, other, benchmark, metric, value, bounds, p, p_holm, family."""
+    return pl.DataFrame([{**row, "run": row["run_id"], **json.loads(row["info_json"])} for row in rows])
 
 
 def test_a_better_policy_is_found_better() -> None:
@@ -21,7 +27,7 @@ def test_a_better_policy_is_found_better() -> None:
     rows = compare(a, b, FAST, "sft", "grpo")
     artifacts.to_table(rows, artifacts.EVAL)
     table = wide(rows).filter(pl.col("benchmark") == "all")
-    (row,) = table.filter(pl.col("metric") == "pass@1").to_dicts()
+    (row,) = table.filter(pl.col("metric") == "diff:pass@k", k=1).to_dicts()
     assert row["value"] == pytest.approx(b["acc"].mean() - a["acc"].mean())  # type: ignore[operator]
     assert row["ci_lo"] > 0
     assert (row["run"], row["other"], row["family"], row["family_size"]) == ("grpo", "sft", "primary", 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlpipe.evaluate.compare.perplexity import encode_traces, mean_logprob, narrowing, perplexity
+from rlpipe.evaluate.compare.perplexity import encode_traces, mean_logprob, narrowing
 from rlpipe.policy.forward import Policy
 from tests.evaluate.policies import WORDS
 from tests.toy import tiny_policy
@@ -18,17 +18,17 @@ TRACES = [
 ]
 
 
-def test_perplexity_is_the_models_own() -> None:
+def test_mean_logprob_is_the_models_own() -> None:
     model, tokenizer = tiny_policy(WORDS)
     traces = encode_traces(tokenizer, TRACES)
-    found = perplexity(Policy(model), traces, batch_size=2)
+    found = mean_logprob(Policy(model), traces, batch_size=2)
     for (prefix, solution), value in zip(traces, found, strict=True):
         assert solution[-1] == tokenizer.eos_token_id
         ids = torch.tensor([[*prefix, *solution]])
         with torch.no_grad():
             logprobs = model(ids).logits.log_softmax(-1)[0, len(prefix) - 1 : -1]
         mean = logprobs.gather(1, ids[0, len(prefix) :, None]).mean()
-        assert value == pytest.approx(float(torch.exp(-mean)), rel=1e-5)
+        assert value == pytest.approx(float(mean), rel=1e-5)
 
 
 def test_batches_change_nothing() -> None:

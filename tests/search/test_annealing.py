@@ -43,11 +43,6 @@ def test_no_annealing_late_when_even_or_alone(mode):
     assert annealing.annealing_temperature([1.0], 1, 8, mode) == 1
 
 
-def test_linear_schedule():
-    found = [annealing.linear_temperature(c) for c in (0, 1, 5, 9, 12)]
-    assert found == near([4, 3.666667, 2.333333, 1, 1])
-
-
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
@@ -68,9 +63,8 @@ def test_worked_lookahead(mode, expected):
         lambda: annealing.annealing_temperature(P, 1, 8, "none"),
         lambda: annealing.lookahead_weights(W, [0.5] * 4, "none"),
         lambda: annealing.lookahead_weights(W, [0.5] * 3),
-        lambda: annealing.linear_temperature(0, total=1),
     ],
 )
 def test_nonsense_is_refused(call):
-    with pytest.raises(ValueError, match=r"annealing|look-ahead|linear"):
+    with pytest.raises(ValueError, match=r"annealing|look-ahead"):
         call()

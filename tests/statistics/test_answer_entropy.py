@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpipe.statistics.answer_entropy import answer_entropy, token_entropy
+from rlpipe.statistics.answer_entropy import answer_entropy
 
 ANSWERS = ["4"] * 5 + ["7"] * 2 + [None]
 
@@ -18,7 +18,6 @@ def test_answer_entropy_has_the_worked_values() -> None:
     found = answer_entropy(ANSWERS)
     assert found is not None
     assert found.nats == pytest.approx(0.900256, abs=1e-6)
-    assert found.normalised == pytest.approx(0.432932, abs=1e-6)
     assert found.miller_madow == pytest.approx(1.025256, abs=1e-6)
     assert found.effective == pytest.approx(2.460233, abs=1e-6)
 
@@ -34,7 +33,7 @@ def test_valid_answers_only() -> None:
 def test_one_sample_has_no_entropy() -> None:
     found = answer_entropy(["4"])
     assert found is not None
-    assert (found.nats, found.normalised) == (0.0, 0.0)
+    assert found.nats == 0.0
 
 
 def test_no_answer_is_not_the_answer_na() -> None:
@@ -46,12 +45,6 @@ def test_no_answer_is_not_the_answer_na() -> None:
 @given(st.permutations(ANSWERS))
 def test_order_does_not_matter_to_the_last_bit(answers: list[str | None]) -> None:
     assert answer_entropy(answers) == answer_entropy(ANSWERS)
-
-
-def test_token_entropy_weighs_responses_not_tokens() -> None:
-    assert token_entropy([[1.0, 1.0, 1.0], [3.0]]) == 2.0
-    assert token_entropy([[], np.array([2.0])]) == 2.0
-    assert token_entropy([]) is None
 
 
 def test_tilting_towards_reward_can_raise_entropy() -> None:

@@ -187,16 +187,6 @@ def test_tasks_that_depend_on_the_hash_seed_need_it_fixed(monkeypatch: pytest.Mo
     assert gym.generate("ransom_note", 5, 0)
 
 
-def test_levels_are_configurations_from_the_curriculum() -> None:
-    easy, hard = (gym.level_config("chain_sum", level) for level in ("easy", "hard"))
-    lengths = [sum(len(p.text) for p in gym.generate("chain_sum", 20, 0, config)) for config in (easy, hard)]
-    assert lengths[0] < lengths[1]
-    with pytest.raises(ValueError, match="no curriculum"):
-        gym.level_config("gsm_symbolic", "easy")
-    with pytest.raises(ValueError, match="easy and hard"):
-        gym.level_config("chain_sum", "medium")
-
-
 def test_rows_survive_json() -> None:
     value = {"a": (1, [2, (3,)]), "b": {1: "x", (2, 3): None}, "c": [True, 1.5, "t"]}
     assert gym._decode(json.loads(json.dumps(gym._encode(value)))) == value

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlpipe.verifiers.answer import AnswerSpec, verify_answer
-from rlpipe.verifiers.canonical import canonical, clean
+from rlpipe.verifiers.canonical import clean, parse
+
+
+def canonical(text: str) -> str:
+    return parse(text).canonical
+
 
 EXACT = AnswerSpec(symbolic=False)
 

@@ -14,7 +14,6 @@ from rlpipe.contamination.settings import Drift
 from rlpipe.types import Prompt, Rollout, Verdict, draw_seed
 
 Cost = Callable[[Rollout, Verdict | None], float]
-VERSION = "1"
 
 REFUSAL = re.compile(
     r"\bI(?:\s+(?:can(?:no|['’]|\s+no)t|won['’]?t|will not|am (?:not able|unable)|must decline)"

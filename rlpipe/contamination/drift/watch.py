@@ -6,7 +6,7 @@ only where the upper confidence bound of the mean rise is within the tolerance, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,20 +86,3 @@ def alarms(
 ) -> list[Alarm]:
     """The test of each checkpoint against the baseline; all of them together have the error `delta`."""
     return [alarm(baseline, c, delta, tolerance, len(current)) for c in current]
-
-
-def watch(
-    subjects: Iterable[Subject],
-    watched: Sequence[Watched],
-    max_new_tokens: int,
-    delta: float,
-    tolerance: float,
-    judge: Judge | None = None,
-) -> list[tuple[str, Alarm]]:
-    """(model_id, alarm) of every policy after the first, which is the baseline. One policy is in memory at a time."""
-    found = [(s.model_id, costs(s, watched, max_new_tokens, judge)) for s in subjects]
-    if not found:
-        return []
-    (_, baseline), *later = found
-    tested = alarms(baseline, [cost for _, cost in later], delta, tolerance)
-    return [(name, result) for (name, _), result in zip(later, tested, strict=True)]

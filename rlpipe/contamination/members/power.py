@@ -1,4 +1,4 @@
-"""What a probe can see: its power against exposure, measured on planted runs, and planned from class sizes alone."""
+"""What a probe can see: its power against exposure, measured on planted runs."""
 
 from __future__ import annotations
 
@@ -10,35 +10,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.optimize import brentq
-from scipy.stats import norm
 
 from rlpipe.contamination.probes.analysis import SPLITS
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER
 from rlpipe.evaluate.eval_rows import ALL
-from rlpipe.statistics.auc import planning_se
 from rlpipe.statistics.intervals import t_interval, wilson
-
-
-def planned_power(area: float, n1: int, n0: int, confidence: float = 0.95) -> float:
-    """Chance that the interval of a detector whose true AUC is `area` lies above 0.5.
-
-    Normal approximation with the planning error at that AUC; at 0.5 it is the rate of false alarms, half of
-    1 - `confidence`.
-    Source: Hanley and McNeil, Radiology 143, 1982.
-    """
-    z = float(norm.ppf(0.5 + confidence / 2))
-    return float(norm.sf(z - (area - 0.5) / planning_se(area, n1, n0)))
-
-
-def detectable_auc(n1: int, n0: int, power: float = 0.8, confidence: float = 0.95) -> float:
-    """Smallest true AUC that is found with this power.
-
-    Raises: ValueError below 10 prompts per class, where the normal approximation says nothing.
-    """
-    if min(n1, n0) < 10:
-        raise ValueError(f"{n1} members and {n0} non-members are too few to plan with; probe 10 or more of each")
-    return float(brentq(lambda a: planned_power(a, n1, n0, confidence) - power, 0.5, 0.999))
 
 
 def exposure_rows(metrics: Iterable[pl.DataFrame]) -> list[dict[str, Any]]:

@@ -21,7 +21,6 @@ from rlpipe.evaluate.summaries import benchmarks
 from rlpipe.statistics.paired import Paired, holm, paired
 
 Samples = pl.DataFrame | Path | str
-IDENTITY = ["prompt_id", "data_source", "difficulty", "n"]
 
 
 def compare(
@@ -64,19 +63,6 @@ def adjust(rows: Sequence[Row], primary: str) -> list[Row]:
         for i, p in zip(members, holm([infos[i]["p"] for i in members]), strict=True):
             infos[i] |= {"p_holm": p, "family": family, "family_size": len(members)}
     return [{**row, "info_json": to_json(info)} for row, info in zip(rows, infos, strict=True)]
-
-
-def wide(rows: Sequence[Row]) -> pl.DataFrame:
-    """The comparisons as a flat table: run, other, benchmark, metric label, value, bounds, p, p_holm, family."""
-    flat = []
-    for row in rows:
-        info = json.loads(row["info_json"])
-        name = Metric(row["metric"].removeprefix("diff:"), row["k"]).label
-        numbers = {key: row[key] for key in ("value", "se", "ci_lo", "ci_hi", "n_problems")}
-        tests = {key: info.get(key) for key in ("p", "p_holm", "family", "family_size", "test")}
-        flat.append({"run": row["run_id"], "other": info["other"], "benchmark": row["benchmark"], "metric": name})
-        flat[-1] |= numbers | tests
-    return pl.DataFrame(flat, infer_schema_length=None)
 
 
 def _family(row: Row, primary: Metric) -> str:

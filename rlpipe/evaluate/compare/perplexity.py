@@ -82,11 +82,6 @@ def mean_logprob(policy: Policy, traces: Sequence[Trace], batch_size: int = 32) 
     return out
 
 
-def perplexity(policy: Policy, traces: Sequence[Trace], batch_size: int = 32) -> Float[np.ndarray, "M"]:
-    """exp(-mean log-probability) of every trace; 1 is certainty."""
-    return np.exp(-mean_logprob(policy, traces, batch_size))
-
-
 def narrowing(base: Policy, trained: Policy, traces: Sequence[Trace], batch_size: int = 32, seed: int = 0) -> Paired:
     """Mean change of log-perplexity from `base` to `trained`, nats per token; above zero is narrowing."""
     before, after = (-mean_logprob(p, traces, batch_size) for p in (base, trained))

@@ -1,4 +1,4 @@
-"""How varied the samples of one prompt are: Vendi score, answers, novelty; and a table with one row per prompt.
+"""How varied the samples of one prompt are: Vendi score, answers; and a table with one row per prompt.
 
 All of it is taken within one prompt's samples and then averaged over prompts; pooled over prompts it would measure how
 varied the prompts are. Every number depends on how many samples there are and on the sampling temperature.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from math import inf
 
 import numpy as np
@@ -17,10 +16,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from rlpipe.evaluate.diversity.ngrams import (
-    HASH_SIZE,
     LENGTH,
     distinct_group,
-    hashed_features,
     ngram_features,
     self_bleu,
 )
@@ -29,9 +26,6 @@ from rlpipe.statistics.answer_entropy import answer_entropy
 Array = np.ndarray
 ORDERS = (1, 2, 3, 4)
 NOISE = 1e-12  # eigenvalues below are rounding
-SAME = 1e-9  # novelty values closer than this are equal
-THINK_END = "</think>"
-LAST_WORDS = 16_000
 TABLE = {
     "prompt_id": pl.String,
     "vendi_q1": pl.Float64,
@@ -139,58 +133,6 @@ def collision_probability(answers: Sequence[Hashable | None], valid_only: bool =
 
 def _counts(answers: Sequence[Hashable | None], valid_only: bool) -> Float[Array, "V"]:
     return np.array(list(Counter(a for a in answers if a is not None or not valid_only).values()), dtype=float)
-
-
-@dataclass(frozen=True)
-class Novelty:
-    """Per sample `[n]`: how unlike the others it is, and the reward made of it within [0.5, 1] or [-1, -0.5]."""
-
-    novelty: Float[Array, "n"]
-    reward: Float[Array, "n"]
-
-
-def novelty(embeddings: ArrayLike, labels: ArrayLike) -> Novelty:
-    """Novelty of each of the n samples of a prompt among those with the same outcome, and as a reward.
-
-    `labels` `[n]`: above 0 is right, all else is one group, wrong. Novelty is 1 - (mean cosine to the others of the
-    group + largest cosine to any other) / 2, cosines clipped to [0, 1]; a sample alone in its group takes the mean over
-    all others. Rewards are novelty scaled by its smallest and largest in the group: ranks more than amounts.
-
-    Raises: ValueError for embeddings with a value not finite, or lengths that differ.
-    Source: EVOL-RL, arXiv:2509.15194. Differs: a failed embedding is an error, not a random vector; that samples without
-    an answer then get -1 is left to the caller.
-    """
-    e = _checked_embeddings(embeddings)
-    right = np.asarray(labels).ravel() > 0
-    if len(right) != len(e):
-        raise ValueError(f"novelty: {len(e)} embeddings but {len(right)} labels")
-    unit = e / np.maximum(np.linalg.norm(e, axis=1, keepdims=True), 1e-8)
-    similar = np.clip(unit @ unit.T, 0.0, 1.0)
-    u, reward = np.ones(len(e)), np.empty(len(e))
-    others = ~np.eye(len(e), dtype=bool)
-    for i in range(len(e)):
-        mates = others[i] & (right == right[i])
-        if others[i].any():
-            mean = similar[i, mates if mates.any() else others[i]].mean()
-            u[i] = 1.0 - (mean + similar[i, others[i]].max()) / 2
-    for group, lowest in ((right, 0.5), (~right, -1.0)):
-        if group.any():
-            reward[group] = lowest + 0.5 * _scaled(u[group])
-    return Novelty(u, reward)
-
-
-def _scaled(u: Float[Array, "n"]) -> Float[Array, "n"]:
-    """From 0 at the smallest to 1 at the largest; 1 for a value alone, one half if all are equal."""
-    if len(u) == 1:
-        return np.ones(1)
-    span = np.ptp(u)
-    return (u - u.min()) / span if span > SAME else np.full(len(u), 0.5)
-
-
-def novelty_hash(texts: Sequence[str], labels: ArrayLike, size: int = HASH_SIZE) -> Novelty:
-    """`novelty` on hashed n-grams of what follows the reasoning; not comparable with numbers from embeddings."""
-    answers = [text.rpartition(THINK_END)[2].split()[-LAST_WORDS:] for text in texts]
-    return novelty(hashed_features([" ".join(words) for words in answers], size), labels)
 
 
 def _checked_embeddings(embeddings: ArrayLike) -> Float[Array, "n d"]:

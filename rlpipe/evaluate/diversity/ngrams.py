@@ -7,8 +7,7 @@ Every metric falls or rises with the number and the length of the texts: compare
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Sequence
 from itertools import chain
 from math import exp, log
 
@@ -20,7 +19,6 @@ Gram = tuple[str, ...]
 LENGTH = 256
 BLEU_ORDERS = (1, 2, 3, 4)
 EPSILON = 0.1  # count given to an order without any match
-HASH_SIZE = 4096
 
 
 def ngrams(text: str, n: int, length: int | None = LENGTH) -> list[Gram]:
@@ -41,12 +39,6 @@ def distinct_group(texts: Sequence[str], n: int, length: int | None = LENGTH) ->
     """
     grams = [g for text in texts for g in ngrams(text, n, length)]
     return len(set(grams)) / len(grams) if grams else None
-
-
-def distinct_within(texts: Sequence[str], n: int, length: int | None = LENGTH) -> float | None:
-    """Mean over texts of distinct-n of one text: repetition inside a text. Texts without n-grams are left out."""
-    each = [value for text in texts if (value := distinct_group([text], n, length)) is not None]
-    return sum(each) / len(each) if each else None
 
 
 def ead(texts: Sequence[str], n: int, vocabulary: int, length: int | None = None) -> float | None:
@@ -116,29 +108,3 @@ def ngram_features(texts: Sequence[str], n: int, length: int | None = LENGTH) ->
         row[[column[g] for g in own]] = list(own.values())
         row /= np.linalg.norm(row)
     return rows
-
-
-def hashed_features(texts: Sequence[str], size: int = HASH_SIZE) -> Float[Array, "N D"]:
-    """Unit vectors of signed hashed counts of words, pairs of words and triples of characters; no model needed.
-
-    A text without any words is the zero vector.
-
-    Source: Weinberger et al. 2009, arXiv:0902.2206, signed feature hashing. Differs: none.
-    """
-    rows = np.zeros((len(texts), size))
-    for row, text in zip(rows, texts, strict=True):
-        for key, count in Counter(_hash_keys(text)).items():
-            # Not Python's hash: it differs between processes.
-            number = int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-            row[(number >> 1) % size] += count if number & 1 else -count
-        row /= np.linalg.norm(row) or 1.0
-    return rows
-
-
-def _hash_keys(text: str) -> Iterator[str]:
-    for n in (1, 2):
-        for gram in ngrams(text, n, None):
-            yield f"{n} " + " ".join(gram)
-    joined = " ".join(text.split())
-    for i in range(len(joined) - 2):
-        yield "c " + joined[i : i + 3]
