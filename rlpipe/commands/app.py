@@ -2,117 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from rlpipe.commands import compare as cli_compare
-from rlpipe.commands import data as cli_data
-from rlpipe.commands import search as cli_search
+from rlpipe.commands import compare, contamination, data, diversity, doctor, evaluate, friction, results, search
+from rlpipe.commands.opener import readable_errors
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Reinforcement learning from verifiable rewards: look at the project, its results and what they are made of.",
 )
-
-Artifact = Annotated[Path, typer.Argument(help="such as results/train/grpo/seed-0")]
-Params = Annotated[
-    Path | None, typer.Option("--configfile", help="parameters other than params.yaml, as for snakemake")
-]
-
-
-@app.command()
-def doctor() -> None:
-    """Versions, processors, accelerators, disk, parameters and DVC remote, with the remedy beside each problem."""
-    from rlpipe.commands.doctor import show
-
-    raise typer.Exit(show())
-
-
-@app.command()
-def explain(artifact: Artifact, configfile: Params = None) -> None:
-    """Why an artifact would be made again: which parameter, module, input or source file changed."""
-    from rlpipe.pipeline.explain import explain, planned
-    from rlpipe.pipeline.provenance import artifact_of
-
-    with readable_errors():
-        spec = planned(artifact, [configfile] if configfile else [])
-        if spec is None:
-            typer.echo(f"{artifact_of(artifact)}: not wanted; params.yaml declares no such run and seed")
-            raise typer.Exit(1)
-        for line in explain(spec):
-            typer.echo(line)
-
-
-@app.command()
-def prune(
-    delete: Annotated[bool, typer.Option("--delete", help="remove them; without it they are only listed")] = False,
-    configfile: Params = None,
-) -> None:
-    """List the artifacts that the parameters no longer ask for, with their sizes."""
-    from rlpipe.pipeline import prune as unwanted_artifacts
-    from rlpipe.pipeline.explain import refresh, root_of
-
-    with readable_errors():
-        refresh([configfile] if configfile else [])
-        found = unwanted_artifacts.unwanted(root_of(configfile))
-    for item in found:
-        typer.echo(f"{item.size / 2**20:10.1f} MiB  {item.path}")
-    if not found:
-        typer.echo("Everything here is wanted.")
-    elif delete:
-        unwanted_artifacts.delete(found)
-        typer.echo(f"Removed {len(found)}. DVC's cache keeps what was recorded: `dvc gc --workspace --all-commits`.")
-    else:
-        typer.echo(f"{len(found)} not wanted; `rlpipe prune --delete` removes them.")
-
-
-@app.command()
-def accept(
-    artifacts: Annotated[
-        list[Path] | None, typer.Argument(help="such as results/sft; none: every one that is here")
-    ] = None,
-    reason: Annotated[str, typer.Option(help="why the results cannot have changed; kept in the receipt")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    configfile: Params = None,
-) -> None:
-    """Let artifacts stand after a refactoring known to change nothing, and say so in their receipts."""
-    from rlpipe.pipeline.accept import accept as let_stand
-    from rlpipe.pipeline.explain import in_order, refresh, root_of
-    from rlpipe.pipeline.provenance import artifact_of, read_spec, receipt, state
-    from rlpipe.pipeline.prune import wanted
-    from rlpipe.pipeline.record import record
-
-    with readable_errors():
-        refresh([configfile] if configfile else [])
-        named = [read_spec(artifact_of(path)) for path in artifacts or []]
-        specs = in_order(spec for spec in named if spec is not None) if artifacts else wanted(root_of(configfile))
-        stale = [spec for spec in specs if state(spec.path, spec.key) == "absent" and receipt(spec.path)]
-        if not stale:
-            typer.echo("There is nothing to accept: nothing that is here would be made again.")
-            return
-        typer.echo("To be accepted as they are:\n" + "\n".join(f"  {spec.path}" for spec in stale))
-        if not yes:
-            typer.confirm("Would they come out the same?", abort=True)
-        for spec in stale:
-            for line in let_stand(spec, reason):
-                typer.echo(f"{spec.path}: {line}")
-        record(stale, workflow=configfile is None)
-
-
-@contextmanager
-def readable_errors() -> Iterator[None]:
-    """The message of an error the package raised on purpose, without its traceback."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+COMMANDS = (
+    *(doctor.doctor, results.explain, results.prune, results.accept),
+    *(data.methods, data.import_, data.export),
+    *(evaluate.evaluate, contamination.contamination, compare.compare, diversity.diversity),
+    *(search.search, friction.friction),
+)
 
 
 def _readable(command: Callable[..., None]) -> Callable[..., None]:
@@ -124,14 +33,7 @@ def _readable(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-STANDING_ALONE = (cli_data.methods, cli_data.import_, cli_data.export, cli_data.evaluate, cli_data.contamination)
-for command in (
-    *STANDING_ALONE,
-    cli_compare.compare,
-    cli_compare.diversity,
-    cli_search.search,
-    cli_search.friction,
-):
+for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(_readable(command))
 
 

@@ -1,39 +1,74 @@
-"""Contamination checks without the workflow: of any Hugging Face model, and of any two files of prompts.
-
-`members` are prompts suspected to have been trained on, `nonmembers` prompts of the same kind that cannot have been
-(made after the training data was collected). They are not matched here: prompts that differ by more than training give
-an AUC of their own, which only a control, the model before reinforcement learning, can show.
-"""
+"""`rlpipe contamination`: of any Hugging Face model, and of any two files of prompts."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rlpipe import artifacts
-from rlpipe.artifacts import ArtifactError
-from rlpipe.contamination.clean_score import clean_rows
-from rlpipe.contamination.drift.frozen import frozen_set
-from rlpipe.contamination.examine import Plan, examine, verdicts, write
-from rlpipe.contamination.overlap import write_overlap
-from rlpipe.contamination.probes.detectors import MEMBER, NONMEMBER
-from rlpipe.contamination.probes.probe import Probed, Subject
-from rlpipe.contamination.settings import ContaminationSettings
-from rlpipe.contamination.tables import clean_table, show, verdict_table, wide_console
-from rlpipe.contamination.verdict import Evidence, Verdict, verdict
-from rlpipe.curate.files.importing import import_prompts
-from rlpipe.curate.files.texts import TextFile
-from rlpipe.overlap.paraphrases import ParaphraseSearch
-from rlpipe.overlap.rows import in_words
-from rlpipe.overlap.thresholds import Paraphrases
-from rlpipe.prompts import load_prompts
-from rlpipe.types import Prompt, draw_seed
-from rlpipe.verifiers.verify import verify_many
+import typer
 
-CONTROL = "control"
+from rlpipe.commands.opener import DataSource, Set, assignments, read_prompts
+
+if TYPE_CHECKING:
+    from rlpipe.contamination.settings import ContaminationSettings
+    from rlpipe.contamination.verdict import Verdict
+    from rlpipe.curate.files.texts import TextFile
+    from rlpipe.overlap.thresholds import Paraphrases
+    from rlpipe.types import Prompt
+
+
+def contamination(
+    model: Annotated[Path | None, typer.Option(help="Hugging Face directory, to be probed")] = None,
+    members: Annotated[Path | None, typer.Option(help="prompts suspected of having been trained on")] = None,
+    nonmembers: Annotated[Path | None, typer.Option(help="prompts of the same distribution, never trained on")] = None,
+    control: Annotated[Path | None, typer.Option(help="the same model before RL")] = None,
+    train: Annotated[Path | None, typer.Option(help="training prompts, to compare with --eval")] = None,
+    eval_: Annotated[Path | None, typer.Option("--eval", help="evaluation prompts")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="rollouts/1 on the evaluation prompts: their score on the clean ones is added")
+    ] = None,
+    embed: Annotated[
+        str | None, typer.Option(help="with --train: Hugging Face model, to look for paraphrases by its embeddings")
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="with --embed: causal LM that is asked whether two prompts are one in other words"),
+    ] = None,
+    cosine: Annotated[
+        float | None, typer.Option(help="with --embed: cosine from which a pair counts (0.8); depends on the model")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="folder for the artifacts")] = Path("contamination"),
+    data_source: DataSource = None,
+    set_: Set = None,
+) -> None:
+    """Probe a model for prompts it was trained on, or compare two files of prompts; a verdict with reasons."""
+    from rlpipe.contamination.settings import ContaminationSettings
+
+    settings = ContaminationSettings.model_validate(assignments(set_ or []))
+    paraphrases = _paraphrases(embed, judge, cosine)
+    if paraphrases and not (train and eval_):
+        raise ValueError(f"--embed {embed}: only with --train and --eval, whose texts it compares")
+    if samples and not (train and eval_):
+        raise ValueError(f"--samples {samples}: only with --train and --eval, which say what of it is clean")
+    if model and members and nonmembers:
+        contamination_model(model, members, nonmembers, out, settings, control, data_source)
+    elif train and eval_:
+        contamination_overlap(train, eval_, out, settings, samples, paraphrases)
+    else:
+        raise ValueError("give --model, --members and --nonmembers, or --train and --eval")
+
+
+def _paraphrases(embed: str | None, judge: str | None, cosine: float | None) -> Paraphrases | None:
+    """The settings of the comparison by embeddings, if a model is named."""
+    from rlpipe.overlap.thresholds import Paraphrases
+
+    given = {name: value for name, value in (("judge", judge), ("threshold", cosine)) if value is not None}
+    if embed is None and given:
+        raise ValueError("--judge and --cosine go with --embed, the model that finds the pairs")
+    return None if embed is None else Paraphrases.model_validate({"model": embed, **given})
 
 
 def contamination_model(
@@ -55,30 +90,22 @@ def contamination_model(
     Raises: ModelError for an unusable model; RowError or ArtifactError for an unusable file; ValueError if a prompt is
     in both files.
     """
-    members = _sample(read_prompts(members_path, data_source), settings, "member")
-    nonmembers = _sample(read_prompts(nonmembers_path, data_source), settings, "nonmember")
+    from rlpipe.contamination.outside import probe_model, sample
+    from rlpipe.contamination.tables import show
+
+    files = ((members_path, "member"), (nonmembers_path, "nonmember"))
+    members, nonmembers = (
+        sample(read_prompts(path, None, data_source=data_source)[0], settings, role) for path, role in files
+    )
     shared = {p.id for p in members} & {p.id for p in nonmembers}
     if shared:
         raise ValueError(
             f"{members_path} and {nonmembers_path} share {len(shared)} prompts, such as {min(shared)}; a prompt cannot be "
             f"both suspected and clean"
         )
-    model_id = Path(model_path).name
-    before = str(control_path) if control_path else None
-    plan = Plan(
-        run_id=model_id,
-        subject=lambda: Subject.load(model_path, model_id, settings.batch_size),
-        control=(lambda: Subject.load(str(before), CONTROL, settings.batch_size)) if before else None,
-        probed=[*(Probed(p, MEMBER) for p in members), *(Probed(p, NONMEMBER) for p in nonmembers)],
-        benchmark=members[: settings.completion.limit],
-        watched=frozen_set(nonmembers, settings.drift, settings.seed) if before else (),
-        judge=verify_many,
-    )
-    found = examine(plan, settings)
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
-    write(out, found)
-    decided = verdicts(found, None, sorted({p.source for p in members}), settings, role=MEMBER)
+    found, decided = probe_model(model_path, members, nonmembers, out, settings, control_path)
     show(found.metrics, decided)
     _say_differences(members, nonmembers)
     return decided
@@ -101,55 +128,41 @@ def contamination_overlap(
     Raises: RowError or ArtifactError for a file that cannot be read, or samples of prompts that were not compared;
     ModelError for a model that cannot be loaded, before anything is read.
     """
+    from rlpipe.contamination.outside import compare_texts, score_clean
+    from rlpipe.contamination.tables import clean_table, verdict_table, wide_console
+    from rlpipe.overlap.paraphrases import ParaphraseSearch
+
     search = None if paraphrases is None else ParaphraseSearch.load(paraphrases)
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         train, evaluation = (_texts(Path(p), Path(folder) / n) for p, n in ((train_path, "train"), (eval_path, "eval")))
-        decided = write_overlap(
-            [train],
-            [evaluation],
-            out,
-            settings.overlap,
-            None,
-            lambda found: [verdict(Evidence(name, c), settings) for name, c in sorted(found.items())],
-            search,
-        )
+        decided = compare_texts(train, evaluation, out, settings, search)
         wide_console().print(verdict_table(decided))
         if search is not None:
             _say_paraphrases(out / "overlap.parquet")
         if samples_path is not None:
-            overlap = artifacts.read(out / "overlap.parquet", artifacts.CONTAMINATION)
-            s = settings
-            rows = clean_rows(Path(samples_path), overlap, evaluation, s.confidence, s.bootstrap_draws, s.seed)
-            artifacts.write(out / "metrics.parquet", artifacts.EVAL, rows)
-            wide_console().print(clean_table(rows))
+            wide_console().print(clean_table(score_clean(Path(samples_path), evaluation, out, settings)))
     return decided
 
 
 def _say_paraphrases(overlap: Path) -> None:
     """A line per evaluation set."""
+    from rlpipe import artifacts
+    from rlpipe.contamination.tables import wide_console
+    from rlpipe.overlap.rows import in_words
+
     columns = ["record_type", "eval_set", "info_json"]
     for kind, name, info in artifacts.read(overlap, artifacts.CONTAMINATION, columns).iter_rows():
         if kind == "summary":
             wide_console().print(f"{name}: {in_words(json.loads(info)['embedding'])}", markup=False)
 
 
-def read_prompts(path: Path | str, data_source: str | None = None) -> list[Prompt]:
-    """The prompts of a file of any layout that `rlpipe import` reads, sorted by id, each once.
-
-    Raises: RowError for a malformed row; ArtifactError if no prompt is left.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        ours = Path(folder) / "prompts.parquet"
-        report = import_prompts(path, ours, data_source=data_source)
-        if not report.written:
-            raise ArtifactError(f"{path}: no prompt can be used; left out: {dict(report.left_out)}")
-        return load_prompts(ours)
-
-
 def _texts(path: Path, name: Path) -> TextFile:
     """A Parquet file as it is; any other as prompts/1 under `name`."""
+    from rlpipe.curate.files.importing import import_prompts
+    from rlpipe.curate.files.texts import TextFile
+
     if path.suffix == ".parquet":
         return TextFile(path)
     ours = name.with_suffix(".parquet")
@@ -157,22 +170,12 @@ def _texts(path: Path, name: Path) -> TextFile:
     return TextFile(ours)
 
 
-def _sample(prompts: Sequence[Prompt], settings: ContaminationSettings, name: str) -> list[Prompt]:
-    """At most so many prompts of each source, chosen by hash, sorted by id."""
-    taken: Counter[str] = Counter()
-    found = []
-    for prompt in sorted(prompts, key=lambda p: (draw_seed(name, settings.seed, p.id), p.id)):
-        if taken[prompt.source] < settings.prompts_per_class:
-            taken[prompt.source] += 1
-            found.append(prompt)
-    return sorted(found, key=lambda p: p.id)
-
-
 def _say_differences(members: Sequence[Prompt], nonmembers: Sequence[Prompt]) -> None:
     """A caution where the two files differ in sources or levels."""
-    mixes = [Counter((p.source, p.difficulty) for p in prompts) for prompts in (members, nonmembers)]
-    shares = [{key: n / sum(mix.values()) for key, n in mix.items()} for mix in mixes]
-    apart = sum(abs(shares[0].get(k, 0) - shares[1].get(k, 0)) for k in set(shares[0]) | set(shares[1])) / 2
+    from rlpipe.contamination.outside import mismatch
+    from rlpipe.contamination.tables import wide_console
+
+    apart = mismatch(members, nonmembers)
     if apart > 0.1:
         wide_console().print(
             f"Caution: {apart:.0%} of the prompts would have to change source or level for the two files to match; an AUC "

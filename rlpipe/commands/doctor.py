@@ -1,4 +1,4 @@
-"""What an installation is fit for: each finding with its remedy beside it."""
+"""`rlpipe doctor`: what an installation is fit for, each finding with its remedy beside it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from rlpipe.pipeline.devices import visible
 from rlpipe.pipeline.machine import machine
@@ -28,6 +33,13 @@ class Finding:
     value: str
     state: Literal["ok", "note", "problem"] = "ok"
     remedy: str = ""
+
+
+def doctor() -> None:
+    """Versions, processors, accelerators, disk, parameters and DVC remote, with the remedy beside each problem."""
+    found = list(findings())
+    _show(found)
+    raise typer.Exit(int(any(finding.state == "problem" for finding in found)))
 
 
 def findings() -> Iterator[Finding]:
@@ -177,13 +189,7 @@ def _said(*command: str) -> str:
         return ""
 
 
-def show() -> int:
-    """Print the findings. Returns: exit code, 1 if something keeps the project from working."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    found = list(findings())
+def _show(found: Sequence[Finding]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("", "what", "found", "remedy"):
         table.add_column(column, overflow="fold")
@@ -191,4 +197,3 @@ def show() -> int:
     for finding in found:
         table.add_row(marks[finding.state], *map(escape, (finding.subject, finding.value, finding.remedy)))
     Console().print(table)
-    return int(any(finding.state == "problem" for finding in found))

@@ -1,32 +1,46 @@
-"""Evaluation without the workflow: of any Hugging Face checkpoint on any prompt file, and of any file of rollouts."""
+"""`rlpipe evaluate`: any Hugging Face checkpoint on any prompt file, and any file of rollouts."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-import pyarrow.parquet as pq
-from pydantic import BaseModel
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rlpipe import artifacts
-from rlpipe.evaluate.eval_rows import ALL, Row
-from rlpipe.evaluate.problems import Metric
-from rlpipe.evaluate.prompt_subset import choose
-from rlpipe.evaluate.sample import Subject, sample
-from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.evaluate.summaries import write_metrics
-from rlpipe.types import Prompt
+from rlpipe.commands.opener import DataSource, Model, Prompts, Set, assignments, fingerprint, open_engine, read_prompts
+from rlpipe.evaluate.eval_rows import ALL, Row, label
+
+if TYPE_CHECKING:
+    from rlpipe.evaluate.settings import EvaluateSettings
 
 SHOWN = ("pass@k", "majority@k", "answer_entropy", "token_entropy", "distinct_correct", "response_length")
 BROAD = ("answer_entropy", "response_length")
 FEW_POLICIES = 3
+
+
+def evaluate(
+    model: Model = None,
+    prompts: Prompts = None,
+    rollouts: Annotated[Path | None, typer.Option(help="rollouts/1, instead of a model and prompts")] = None,
+    out: Annotated[Path, typer.Option("--out", help="folder for the artifacts")] = Path("evaluation"),
+    data_source: DataSource = None,
+    set_: Set = None,
+) -> None:
+    """Sample a policy on prompts, or take rollouts as they are; write samples and metrics with intervals."""
+    from rlpipe.evaluate.settings import EvaluateSettings
+
+    settings = EvaluateSettings.model_validate(assignments(set_ or []))
+    if rollouts is not None:
+        evaluate_rollouts(rollouts, out, settings)
+    elif model is not None and prompts is not None:
+        evaluate_model(model, prompts, out, settings, data_source=data_source)
+    else:
+        raise ValueError("give --model and --prompts, or --rollouts")
 
 
 def evaluate_model(
@@ -46,26 +60,22 @@ def evaluate_model(
 
     Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read or are none.
     """
-    import torch
-
-    from rlpipe import models
-    from rlpipe.engine.hf import HFEngine
+    from rlpipe.evaluate.prompt_subset import choose
+    from rlpipe.evaluate.sample import Subject, sample
+    from rlpipe.evaluate.settings import EvaluateSettings
+    from rlpipe.evaluate.summaries import write_metrics
 
     settings, out = settings or EvaluateSettings(), Path(out_dir)
     prompts, split = read_prompts(prompts_path, settings.split, format, data_source)
     prompts = choose(prompts, settings.limit)
     out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(settings.threads)
-    model, tokenizer = models.load_policy(model_path)
-    if device:
-        model.to(device)
+    engine = open_engine(model_path, settings.threads, settings.batch_size, device)
     name = Path(model_path).name
     scratch = out / f".unfinished-{fingerprint(model_path, prompts, settings)}"
-    engine = HFEngine(model, tokenizer, max_rows=settings.batch_size)
     sample(prompts, engine, settings, Subject(name, str(model_path)), out / "samples.parquet", scratch, split)
     shutil.rmtree(scratch)
     rows = write_metrics(out, settings, split)
-    print_table(rows)
+    show(rows)
     return rows
 
 
@@ -78,6 +88,12 @@ def evaluate_rollouts(
 
     Raises: ArtifactError for a file of another schema; ValueError for an empty one.
     """
+    import pyarrow.parquet as pq
+
+    from rlpipe import artifacts
+    from rlpipe.evaluate.settings import EvaluateSettings
+    from rlpipe.evaluate.summaries import write_metrics
+
     settings, out = settings or EvaluateSettings(), Path(out_dir)
     artifacts.check(rollouts_path, artifacts.ROLLOUTS)
     out.mkdir(parents=True, exist_ok=True)
@@ -88,41 +104,11 @@ def evaluate_rollouts(
             for group in range(source.num_row_groups):
                 writer.write(source.read_row_group(group))
     rows = write_metrics(out, settings, split)
-    print_table(rows)
+    show(rows)
     return rows
 
 
-def read_prompts(
-    path: str | Path, split: str, format: str = "auto", data_source: str | None = None
-) -> tuple[list[Prompt], str | None]:
-    """The prompts to evaluate, each once, and the name of their split: `split` of a file that has splits, else none.
-
-    Rows without an answer and prompts with two different answers are left out, and counted on the console.
-
-    Raises: RowError naming file and row for what cannot be read; ValueError if no prompt is left.
-    """
-    from rlpipe.curate.files.importing import prompt_rows
-    from rlpipe.prompts import to_prompt
-
-    read = [row for _, _, row in prompt_rows(path, format, data_source)]
-    rows = [row for row in read if row is not None]
-    splits = {row.get("split") for row in rows} - {None}
-    if splits:
-        rows = [row for row in rows if row.get("split") == split]
-    if not rows:
-        found = f"its splits are {sorted(map(str, splits))}" if splits else "no row has an answer"
-        raise ValueError(f"{path}: no prompts to evaluate in split '{split}'; {found}")
-    answers: dict[str, set[str]] = {}
-    for row in rows:
-        answers.setdefault(row["prompt_id"], set()).add(row["reward_model"]["ground_truth"])
-    unique = {row["prompt_id"]: to_prompt(row) for row in rows if len(answers[row["prompt_id"]]) == 1}
-    torn, unanswered = len(answers) - len(unique), sum(row is None for row in read)
-    if torn or unanswered:
-        print(f"{path}: left out {unanswered} rows without an answer and {torn} prompts with two different answers")
-    return list(unique.values()), split if splits else None
-
-
-def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
+def show(rows: Sequence[Row], console: Console | None = None) -> None:
     """The metrics a reader looks for first: with intervals over all prompts, and by source and level without.
 
     Of many policies (the steps of a run) one line each.
@@ -159,19 +145,19 @@ def _long(policy: str, rows: Sequence[Row]) -> Table:
 def _broad(title: str, rows: Sequence[Row], name: Callable[[Row], str]) -> Table:
     """A line per source, level or policy: values of a few metrics."""
     labels = list(dict.fromkeys(map(_label, rows)))
-    curve = [label for label in labels if label.startswith("pass@")]
+    curve = [name for name in labels if name.startswith("pass@")]
     # The ends and the middle of the pass@k curve and three more: what fits a terminal of 80 columns.
     picked = list(dict.fromkeys([*curve[:1], *curve[len(curve) // 2 :][:1], *curve[-1:]]))
-    kept = picked + [label for label in labels if label.startswith("majority@")] + [m for m in BROAD if m in labels]
+    kept = picked + [name for name in labels if name.startswith("majority@")] + [m for m in BROAD if m in labels]
     table = Table(title=title, box=box.SIMPLE)
     table.add_column("prompts of", no_wrap=True)
-    for label in kept:
-        table.add_column(label.replace("_", " ").replace("majority@", "majority @"), justify="right")
+    for column in kept:
+        table.add_column(column.replace("_", " ").replace("majority@", "majority @"), justify="right")
     lines: dict[str, dict[str, str]] = {}
     for r in rows:
         lines.setdefault(name(r), {})[_label(r)] = f"{r['value']:.3f}"
     for line, cells in lines.items():
-        table.add_row(line, *(cells.get(label, "") for label in kept))
+        table.add_row(line, *(cells.get(column, "") for column in kept))
     return table
 
 
@@ -180,12 +166,4 @@ def _policy(row: Row) -> str:
 
 
 def _label(row: Row) -> str:
-    return Metric(row["metric"], row["k"]).label
-
-
-def fingerprint(model_path: str | Path, prompts: Sequence[Prompt], settings: BaseModel) -> str:
-    """What unfinished parts were made of: another checkpoint, prompt or setting must not find them."""
-    files = sorted(Path(model_path).rglob("*")) if Path(model_path).is_dir() else []
-    stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
-    made_of: list[Any] = [str(model_path), stamps, settings.model_dump_json(), [(p.id, p.answer) for p in prompts]]
-    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+    return label(row["metric"], row["k"])

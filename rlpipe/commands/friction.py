@@ -1,35 +1,40 @@
-"""Feedback Friction of any Hugging Face checkpoint on any prompt file: a row per prompt and round, and how it went."""
+"""`rlpipe friction`: Feedback Friction of any Hugging Face checkpoint on any prompt file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rlpipe import artifacts
-from rlpipe.commands.evaluate import read_prompts
-from rlpipe.evaluate.eval_rows import ALL, Row, stable, to_json
-from rlpipe.evaluate.friction.loop import Dialogue, Feedback, FrictionResult, friction, self_feedback
-from rlpipe.evaluate.friction.settings import FrictionSettings
-from rlpipe.evaluate.prompt_subset import choose
-from rlpipe.statistics.intervals import Interval, interval
-from rlpipe.types import Engine, Prompt, Verdict
-from rlpipe.verifiers.answer import EVALUATION
-from rlpipe.verifiers.verify import verify
+from rlpipe.commands.opener import DataSource, Model, Prompts, Set, assignments, open_engine, read_prompts
 
-S, I32, I64, BOOL = artifacts.S, artifacts.I32, artifacts.I64, artifacts.BOOL
-FRICTION = artifacts.Schema(
-    "friction",
-    1,
-    {"run_id": S, "model_id": S, "prompt_id": S, "data_source": S, "round": I32, "response": S, "correct": BOOL}
-    | {"generated_tokens": I64, "out_of_room": BOOL},
-    {"difficulty": S, "answer": S, "feedback": S},
-)
+if TYPE_CHECKING:
+    from rlpipe.evaluate.eval_rows import Row
+    from rlpipe.evaluate.friction.loop import FrictionResult
+    from rlpipe.evaluate.friction.settings import FrictionSettings
+
+
+def friction(
+    model: Model = None,
+    prompts: Prompts = None,
+    out: Annotated[Path, typer.Option("--out", help="folder for friction.parquet and metrics.parquet")] = Path(
+        "friction"
+    ),
+    data_source: DataSource = None,
+    set_: Set = None,
+) -> None:
+    """Tell a policy that it is wrong, round after round, and see how much of what is left it solves."""
+    if model is None or prompts is None:
+        raise ValueError("give --model and --prompts")
+    from rlpipe.evaluate.friction.settings import FrictionSettings
+
+    settings = FrictionSettings.model_validate(assignments(set_ or []))
+    friction_model(model, prompts, out, settings, data_source)
 
 
 def friction_model(
@@ -47,66 +52,23 @@ def friction_model(
     Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read, are none, or
     do not fit the model.
     """
-    import torch
-
-    from rlpipe import models
-    from rlpipe.engine.hf import HFEngine
+    from rlpipe import artifacts
+    from rlpipe.evaluate.friction.metrics import FRICTION, dialogue_rows, metric_rows, run
+    from rlpipe.evaluate.friction.settings import FrictionSettings
+    from rlpipe.evaluate.prompt_subset import choose
 
     settings, out = settings or FrictionSettings(), Path(out_dir)
     prompts, split = read_prompts(prompts_path, settings.split, data_source=data_source)
     prompts = choose(prompts, settings.limit)
-    torch.set_num_threads(settings.threads)
-    model, tokenizer = models.load_policy(model_path)
-    if device:
-        model.to(device)
-    room = getattr(model.config, "max_position_embeddings", None)
-    result = run(HFEngine(model, tokenizer, max_rows=settings.batch_size), prompts, settings, room)
+    engine = open_engine(model_path, settings.threads, settings.batch_size, device)
+    room = getattr(engine.model.config, "max_position_embeddings", None)
+    result = run(engine, prompts, settings, room)
     who: Row = {"run_id": Path(model_path).name, "model_id": str(model_path)}
     rows = [who | {"split": split} | row for row in metric_rows(result, settings)]
     out.mkdir(parents=True, exist_ok=True)
-    artifacts.write(out / "friction.parquet", FRICTION, [who | r for d in result.dialogues for r in _dialogue_rows(d)])
+    artifacts.write(out / "friction.parquet", FRICTION, [who | r for d in result.dialogues for r in dialogue_rows(d)])
     artifacts.write(out / "metrics.parquet", artifacts.EVAL, rows)
     show(rows, result)
-    return rows
-
-
-def run(engine: Engine, prompts: Sequence[Prompt], s: FrictionSettings, room: int | None) -> FrictionResult:
-    """The loop as the settings ask for it. `room`: the model's longest sequence in tokens."""
-
-    def told(prompt: Prompt, response: str, verdict: Verdict, round: int) -> str:
-        return s.text
-
-    feedback: Feedback = self_feedback(engine, s.feedback_tokens) if s.feedback == "self" else told
-    return friction(
-        engine,
-        prompts,
-        lambda prompt, text: verify(prompt, text, EVALUATION),
-        feedback,
-        s.rounds,
-        s.max_new_tokens,
-        s.heat,
-        s.list_earlier,
-        s.tries,
-        seed=s.seed,
-        room=room,
-    )
-
-
-def metric_rows(result: FrictionResult, settings: FrictionSettings) -> list[Row]:
-    """`friction_accuracy` with k the round, solved so far, with intervals over prompts; `friction` where it is defined."""
-    dialogues, rounds = result.dialogues, len(result.accuracy)
-    solved = np.array([[d.solved_in is not None and d.solved_in <= t for t in range(rounds)] for d in dialogues], float)
-    shared = {"benchmark": ALL, "n_problems": len(dialogues), "n_samples": 1, "seed": settings.seed}
-    rows = []
-    for t, found in enumerate(_intervals(solved, settings, True)):
-        info = {"tried": sum(len(d.responses) > t for d in dialogues), "feedback": settings.feedback}
-        info["out_of_room"] = sum(d.out_of_room is not None and d.out_of_room <= t for d in dialogues)
-        tokens = sum(d.tokens[t] for d in dialogues if len(d.tokens) > t)
-        rows.append(shared | _row("friction_accuracy", t, found, info) | {"total_tokens": tokens})
-    if settings.sufficient is not None:
-        first, last = solved[:, :1], solved[:, -1:]
-        short = _intervals(first + (1 - first) * settings.sufficient - last, settings, False)[0]
-        rows.append(shared | _row("friction", rounds - 1, short, {"sufficient": settings.sufficient}))
     return rows
 
 
@@ -127,33 +89,3 @@ def show(rows: Sequence[Row], result: FrictionResult, console: Console | None = 
         console.print(
             f"{short} dialogues outgrew the model's longest sequence before the last round, and count as unsolved."
         )
-
-
-def _intervals(values: np.ndarray, s: FrictionSettings, bounded: bool) -> list[Interval]:
-    return interval(values, s.interval, s.confidence, s.bootstrap_draws, s.seed, bounded)
-
-
-def _row(metric: str, k: int, found: Interval, info: dict[str, Any]) -> Row:
-    bounds = stable({"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high})
-    how = {"ci_method": found.method, "n_boot": found.draws, "info_json": to_json(info)}
-    return {"metric": metric, "k": k, **bounds, **how}
-
-
-def _dialogue_rows(d: Dialogue) -> list[Row]:
-    """A row per round. `feedback` is what followed; `out_of_room`: there was no space for another response."""
-    told = [m["content"] for m in d.messages[len(d.prompt.messages) :] if m["role"] == "user"]
-    return [
-        {
-            "prompt_id": d.prompt.id,
-            "data_source": d.prompt.source,
-            "difficulty": d.prompt.difficulty,
-            "round": t,
-            "response": response,
-            "answer": d.answers[t],
-            "correct": d.solved_in == t,
-            "generated_tokens": d.tokens[t],
-            "feedback": told[t] if t < len(told) else None,
-            "out_of_room": d.out_of_room == t + 1,
-        }
-        for t, response in enumerate(d.responses)
-    ]

@@ -1,16 +1,18 @@
-"""The commands that make a checkpoint try harder: search and friction. Registered by `rlpipe.commands.app`."""
+"""`rlpipe search`: any Hugging Face checkpoint on any prompt file."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rlpipe.commands.data import DataSource, Set, assignments
+from rlpipe.commands.opener import DataSource, Model, Prompts, Set, assignments, fingerprint, read_prompts
 
-Model = Annotated[Path | None, typer.Option(help="Hugging Face directory")]
-Prompts = Annotated[Path | None, typer.Option(help="prompts, in any layout `rlpipe import` reads")]
+if TYPE_CHECKING:
+    from rlpipe.evaluate.eval_rows import Row
+    from rlpipe.search.settings import SearchStageSettings
 
 
 def search(
@@ -28,26 +30,36 @@ def search(
     from rlpipe.search.settings import SearchStageSettings
 
     settings = SearchStageSettings.model_validate(assignments(set_ or []))
-    from rlpipe.commands.search_files import search_model
-
     search_model(model, prompts, out, settings, data_source)
 
 
-def friction(
-    model: Model = None,
-    prompts: Prompts = None,
-    out: Annotated[Path, typer.Option("--out", help="folder for friction.parquet and metrics.parquet")] = Path(
-        "friction"
-    ),
-    data_source: DataSource = None,
-    set_: Set = None,
-) -> None:
-    """Tell a policy that it is wrong, round after round, and see how much of what is left it solves."""
-    if model is None or prompts is None:
-        raise ValueError("give --model and --prompts")
-    from rlpipe.evaluate.friction.settings import FrictionSettings
+def search_model(
+    model_path: str | Path,
+    prompts_path: str | Path,
+    out_dir: str | Path,
+    settings: SearchStageSettings | None = None,
+    data_source: str | None = None,
+    device: str | None = None,
+) -> list[Row]:
+    """Search with a checkpoint on a prompt file; `searches.parquet` and `metrics.parquet` under `out_dir`; print a table.
 
-    settings = FrictionSettings.model_validate(assignments(set_ or []))
-    from rlpipe.commands.friction import friction_model
+    `prompts_path`: prompts/1, or any layout `rlpipe import` reads (`data_source` as there); a file with a column `split`
+    is searched on `settings.split`. Killed and started again with the same arguments, it goes on where it was.
 
-    friction_model(model, prompts, out, settings, data_source)
+    Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read or are none.
+    """
+    from rlpipe.evaluate.prompt_subset import choose
+    from rlpipe.search.console import show
+    from rlpipe.search.policy import search_policy
+    from rlpipe.search.settings import SearchStageSettings
+
+    settings, out = settings or SearchStageSettings(), Path(out_dir)
+    prompts, split = read_prompts(prompts_path, settings.split, data_source=data_source)
+    prompts = choose(prompts, settings.limit)
+    out.mkdir(parents=True, exist_ok=True)
+    scratch = out / f".unfinished-{fingerprint(model_path, prompts, settings)}"
+    who: Row = {"run_id": Path(model_path).name, "model_id": str(model_path), "policy_step": 0, "split": split}
+    rows = search_policy(model_path, prompts, settings, who, out, scratch, device)
+    shutil.rmtree(scratch)
+    show(rows, settings)
+    return rows

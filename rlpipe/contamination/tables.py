@@ -11,7 +11,7 @@ from rich.table import Table
 
 from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.contamination.verdict import Verdict
-from rlpipe.evaluate.eval_rows import ALL
+from rlpipe.evaluate.eval_rows import ALL, label
 
 COLOURS = {"clean": "green", "review": "yellow", "contaminated": "red", "unknown": "dim"}
 LOG_WIDTH = 140
@@ -86,8 +86,8 @@ def clean_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         if not row["metric"].startswith("clean:"):
             beside = clean.get(_place(row))
             of = f"{beside['n_problems'] if beside else 0} of {row['n_problems']}"
-            label = row["metric"].removesuffix("k") + str(row["k"]) if row["k"] is not None else row["metric"]
-            table.add_row(row["model_id"], row["benchmark"], label, _interval(row), _interval(beside), of)
+            name = label(row["metric"], row["k"])
+            table.add_row(row["model_id"], row["benchmark"], name, _interval(row), _interval(beside), of)
     return table
 
 

@@ -21,3 +21,8 @@ def stable(value: Any) -> Any:
 
 def to_json(value: Mapping[str, Any]) -> str:
     return json.dumps(stable(value), sort_keys=True)
+
+
+def label(name: str, k: int | None = None) -> str:
+    """Name and k, which eval/1 stores apart, written together: pass@8."""
+    return name if k is None else name.removesuffix("k") + str(k)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from rlpipe import artifacts
+from rlpipe.evaluate.eval_rows import label
 from rlpipe.statistics.answer_entropy import answer_entropy
 from rlpipe.statistics.pass_at_k import best_of_n, pass_at_k, pass_hat_k
 from rlpipe.statistics.votes import majority_at_k, weighted_vote
@@ -62,7 +63,7 @@ class Metric:
 
     @property
     def label(self) -> str:
-        return self.name if self.k is None else self.name[:-1] + str(self.k)
+        return label(self.name, self.k)
 
     @property
     def bounded(self) -> bool:

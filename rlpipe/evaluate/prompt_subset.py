@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlpipe import artifacts
-from rlpipe.types import Prompt, draw_seed
+from rlpipe.prompts import at_most, by_hash
+from rlpipe.types import Prompt
 
 
 def choose(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]:
@@ -14,12 +15,7 @@ def choose(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]:
 
     A smaller limit takes the first of those that a larger one takes.
     """
-    taken: dict[tuple[str, str | None], int] = {}
-    chosen = []
-    for p in sorted(prompts, key=lambda p: (draw_seed("evaluate", p.id), p.id)):
-        taken[p.source, p.difficulty] = taken.get((p.source, p.difficulty), 0) + 1
-        if limit is None or taken[p.source, p.difficulty] <= limit:
-            chosen.append(p)
+    chosen = at_most(limit, by_hash(prompts, "evaluate"), lambda p: (p.source, p.difficulty))
     return sorted(chosen, key=lambda p: p.id)
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from rlpipe import artifacts, models
 from rlpipe.commands.app import app
-from rlpipe.commands.compare_files import compare_files
+from rlpipe.evaluate.compare.files import compare_files
 from rlpipe.evaluate.compare.perplexity import read_traces
 from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts

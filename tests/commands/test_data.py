@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from rlpipe import models
 from rlpipe.commands.app import app
-from rlpipe.commands.data import assignments
+from rlpipe.commands.opener import assignments
 from tests.toy import tiny_policy
 
 ROWS = [{"question": f"What is w{i} ?", "answer": f"w{i} #### {i}"} for i in range(5)]

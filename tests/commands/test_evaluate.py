@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
-from rlpipe.commands.evaluate import evaluate_model, evaluate_rollouts, read_prompts
+from rlpipe.commands.evaluate import evaluate_model, evaluate_rollouts
+from rlpipe.commands.opener import read_prompts
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.pipeline.stage import Context
 from rlpipe.stages.evaluate import main

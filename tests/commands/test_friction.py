@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from rlpipe import artifacts
-from rlpipe.commands import friction as friction_alone
-from rlpipe.commands.friction import FRICTION, friction_model
+from rlpipe.commands.friction import friction_model
+from rlpipe.evaluate.friction import metrics
 from rlpipe.evaluate.friction.loop import friction, self_feedback
+from rlpipe.evaluate.friction.metrics import FRICTION
 from rlpipe.evaluate.friction.settings import FrictionSettings
 from rlpipe.types import Prompt, Verdict, draw_seed
 from tests.evaluate.policies import save_policy, save_prompts
@@ -30,7 +31,7 @@ def lucky(prompt: Prompt, text: str, spec: Any = None) -> Verdict:
 def test_a_checkpoint_on_a_prompt_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(friction_alone, "verify", lucky)
+    monkeypatch.setattr(metrics, "verify", lucky)
     prompts = save_prompts(tmp_path / "prompts.parquet", 8)
     rows = friction_model(save_policy(tmp_path / "model", 9), prompts, tmp_path / "out", SETTINGS)
     table = artifacts.read(tmp_path / "out/friction.parquet", FRICTION)

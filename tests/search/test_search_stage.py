@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from rlpipe import artifacts, models
-from rlpipe.commands.search_files import search_model
+from rlpipe.commands.search import search_model
 from rlpipe.engine.batched import Remembering, together
 from rlpipe.engine.hf import HFEngine
 from rlpipe.evaluate.prompt_subset import choose

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlpipe.contamination.settings import Drift
-from rlpipe.types import Prompt, Rollout, Verdict, draw_seed
+from rlpipe.prompts import by_hash
+from rlpipe.types import Prompt, Rollout, Verdict
 
 Cost = Callable[[Rollout, Verdict | None], float]
 
@@ -127,8 +128,7 @@ def format_set(prompts: Sequence[Prompt], limit: int, seed: int) -> list[Watched
     """For a policy that knows one kind of task: `limit` of its prompts, chosen by hash, judged by form and not by
     truth.
     """
-    order = sorted(prompts, key=lambda p: (draw_seed("frozen", seed, p.id), p.id))
-    return [Watched(p, "form", _formless) for p in order[:limit]]
+    return [Watched(p, "form", _formless) for p in by_hash(prompts, "frozen", seed)[:limit]]
 
 
 def frozen_set(prompts: Sequence[Prompt], settings: Drift, seed: int) -> list[Watched]:

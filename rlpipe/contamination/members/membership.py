@@ -11,6 +11,7 @@ from pathlib import Path
 from rlpipe import artifacts
 from rlpipe.contamination.probes.detectors import MEMBER, NONMEMBER, SUSPECT
 from rlpipe.contamination.probes.probe import Probed
+from rlpipe.prompts import by_hash
 from rlpipe.types import Prompt, draw_seed
 
 COLUMNS = ("prompt_id", "policy_step", "group_id", "reward", "info_json")
@@ -63,7 +64,7 @@ def match(
     Raises: ValueError if no member has a non-member of its source and level.
     """
     free: dict[tuple[str, str | None], list[Prompt]] = defaultdict(list)
-    for prompt in sorted(nonmembers, key=lambda p: (draw_seed("nonmember", seed, p.id), p.id), reverse=True):
+    for prompt in reversed(by_hash(nonmembers, "nonmember", seed)):
         free[prompt.source, prompt.difficulty].append(prompt)
 
     def rank(p: Prompt) -> tuple[int, int, int, str]:
@@ -93,16 +94,12 @@ def suspects(benchmark: Iterable[Prompt], nonmembers: Iterable[Prompt], limit: i
     For each non-member of the source, in the order of a hash, a benchmark prompt of its level while there are any; a
     source without non-members has no suspects, as there is nothing to compare with. Sorted by id.
     """
-
-    def order(prompts: Iterable[Prompt], name: str) -> list[Prompt]:
-        return sorted(prompts, key=lambda p: (draw_seed(name, seed, p.id), p.id))
-
     free: dict[tuple[str, str | None], list[Prompt]] = defaultdict(list)
-    for prompt in reversed(order(benchmark, "suspect")):
+    for prompt in reversed(by_hash(benchmark, "suspect", seed)):
         free[prompt.source, prompt.difficulty].append(prompt)
     taken: Counter[str] = Counter()
     found = []
-    for twin in order(nonmembers, "compared"):
+    for twin in by_hash(nonmembers, "compared", seed):
         if taken[twin.source] < limit and free[twin.source, twin.difficulty]:
             taken[twin.source] += 1
             found.append(Probed(free[twin.source, twin.difficulty].pop(), SUSPECT))

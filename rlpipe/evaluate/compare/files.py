@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from rlpipe import artifacts
 from rlpipe.evaluate.compare.before_after import crossover_of, support_table
@@ -23,7 +19,6 @@ from rlpipe.statistics import repeated_passes as runs
 from rlpipe.statistics.paired import Paired
 
 BASE, TRAINED = "base", "trained"
-SHOWN = ("pass@k", "answer_entropy", "token_entropy", "distinct_correct", "response_length", "log_perplexity")
 PARTS = ("preserved", "expanded", "shrunk", "out", "retention", "discovery", "dynamics", "net_change")
 
 
@@ -34,7 +29,7 @@ def compare_files(
     settings: EvaluateSettings | None = None,
     traces: Paired | None = None,
 ) -> list[Row]:
-    """Everything that two policies' rollouts on the same prompts say of each other; writes `metrics.parquet`, prints it.
+    """Everything that two policies' rollouts on the same prompts say of each other; writes `metrics.parquet`.
 
     `base`, `trained`: files of rollouts/1, one policy each; several are the seeds of one run, compared by their means.
     Rows (eval/1) are `diff:<metric>` with p-values, `support:<part>` with the floor and the split-half control,
@@ -55,7 +50,6 @@ def compare_files(
         rows[-1] |= {"n_problems": traces.num_problems, "n_samples": 1, "info_json": to_json(info)}
     Path(out_dir).mkdir(parents=True, exist_ok=True)
     artifacts.write(Path(out_dir) / "metrics.parquet", artifacts.EVAL, rows)
-    show(rows)
     return rows
 
 
@@ -118,52 +112,3 @@ def _noise_rows(frames: dict[str, list[pl.DataFrame]], shared: Row) -> list[Row]
 def _even(frame: pl.DataFrame) -> bool:
     sizes = frame.group_by("prompt_id").len()["len"].unique()
     return len(sizes) == 1 and int(sizes[0]) > 1
-
-
-def show(rows: Sequence[Row], console: Console | None = None) -> None:
-    """The differences a reader looks for first, over all prompts; support by seed; one line each for the rest."""
-    console = console or Console()
-    columns = ("metric", "trained - base", "interval", "p", "p, Holm")
-    table = Table(*columns, title="difference over the shared prompts", box=box.SIMPLE)
-    for r in rows:
-        if r["metric"].removeprefix("diff:") in SHOWN and r["benchmark"] == ALL:
-            info = json.loads(r["info_json"])
-            bounds = "" if r["ci_lo"] is None else f"{r['ci_lo']:+.3f} to {r['ci_hi']:+.3f}"
-            name = r["metric"].removeprefix("diff:") if r.get("k") is None else f"{r['metric'][5:-1]}{r['k']}"
-            holm = f"{info['p_holm']:.2g}" if "p_holm" in info else ""
-            table.add_row(name.replace("_", " "), f"{r['value']:+.3f}", bounds, f"{info['p']:.2g}", holm)
-    console.print(table)
-    console.print(_support(rows))
-    for r in rows:
-        if r["metric"] == "crossover":
-            console.print(_crossing(r))
-    for r in rows:
-        if r["metric"] == "global_noise":
-            within = next(o["value"] for o in rows if o["metric"] == "run_noise" and o["run_id"] == r["run_id"])
-            console.print(f"{r['run_id']}: global noise {r['value']:.3f}, run noise {within:.3f} (squared z)")
-
-
-def _support(rows: Sequence[Row]) -> Table:
-    table = Table(title="support: prompts that k rollouts solve at least once", box=box.SIMPLE, padding=(0, 0, 0, 1))
-    table.add_column("trained policy", overflow="fold")
-    for name in ("k", "kept", "gained", "lost", "never", "SRR", "NDR", "NSCR", "floor"):
-        table.add_column(name, justify="right", no_wrap=True)
-    lines: dict[tuple[str, int, str], list[str]] = {}
-    for r in rows:
-        info = json.loads(r["info_json"] or "{}")
-        if r["metric"].startswith("support:") and info["at_least"] == 1:
-            who = "base, its other half" if info["subset"] == "control" else r["model_id"]
-            digits = 1 if r["metric"].split(":")[1] in PARTS[:4] else 3
-            cell = "-" if r["value"] is None else f"{round(r['value'], digits) + 0.0:.{digits}f}"
-            lines.setdefault((who, r["k"], f"{info['detection_floor']:.3f}"), []).append(cell)
-    for (who, k, floor), cells in lines.items():
-        table.add_row(who, str(k), *cells[:6], cells[7], floor)
-    return table
-
-
-def _crossing(row: Row) -> str:
-    if row["value"] is None:
-        return f"{row['model_id']}: its pass@k stays ahead of the base policy's up to k = {row['n_samples']}"
-    upper = "beyond" if row["ci_hi"] is None else f"{row['ci_hi']:.0f}"
-    lower = "beyond" if row["ci_lo"] is None else f"{row['ci_lo']:.0f}"
-    return f"{row['model_id']}: the base policy's pass@k is as high from k* = {row['value']:.0f} on [{lower}, {upper}]"
