@@ -1,4 +1,4 @@
-"""The `rlpipe` command: explain, accept and prune on made-up and on real projects; doctor."""
+"""`rlpipe explain`, accept and prune on made-up and on real projects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from rlpipe.pipeline.plan import set_flag
 from rlpipe.pipeline.provenance import ProvenanceError, Spec, content_of, measure, receipt, write_receipt
 from tests.workflow_toy import ENVIRONMENT, SERVER, Project, create
 
-HOME = Path(__file__).parents[2]
 OLD: dict[str, Any] = {
     "params": {"train": {"steps": 2, "rate": 0.1}, "runs": {"grpo": {"methods": ["grpo"]}}},
     "code": {"rlpipe.a": "1", "rlpipe.b": "1"},
@@ -226,25 +225,3 @@ def test_a_study_is_explained_with_its_own_parameters(project: Project) -> None:
     (project.path / "small.yaml").write_text(yaml.safe_dump(study))
     project.snakemake("-n", "--configfile", "small.yaml")
     assert rlpipe(project, "explain", "results/small/sft") == "results/small/sft: would be made; there is none yet\n"
-
-
-def test_the_doctor_names_a_remedy_beside_each_problem(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "240")
-    output = said("doctor", code=1)
-    assert "no Snakefile and params.yaml here" in output
-    assert "torch" in output
-
-
-def test_the_doctor_finds_nothing_wrong_with_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(HOME)
-    from rlpipe.commands.doctor import findings
-
-    found = {f.subject: f for f in findings()}
-    assert found["params.yaml"].state == "ok"
-    assert found["snakemake"].state in ("ok", "note")
-    assert all(f.remedy for f in found.values() if f.state == "problem")
-
-
-def test_help_comes_at_once() -> None:
-    for command in ("doctor", "explain", "prune", "accept"):
-        assert command in said("--help")
