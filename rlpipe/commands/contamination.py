@@ -130,7 +130,7 @@ def contamination_overlap(
     """
     from rlpipe.contamination.outside import compare_texts, score_clean
     from rlpipe.contamination.tables import clean_table, verdict_table, wide_console
-    from rlpipe.overlap.paraphrases import ParaphraseSearch
+    from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 
     search = None if paraphrases is None else ParaphraseSearch.load(paraphrases)
     out = Path(out_dir)

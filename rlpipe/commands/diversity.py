@@ -30,7 +30,7 @@ def diversity(
     """Vendi scores, distinct and expected distinct n-grams, self-BLEU and answer entropies of rollouts, with intervals."""
     from rlpipe.evaluate.diversity.rollouts import diversity_of_rollouts
     from rlpipe.evaluate.settings import EvaluateSettings
-    from rlpipe.overlap.embed import embedder
+    from rlpipe.overlap.paraphrase.embed import embedder
 
     settings = EvaluateSettings.model_validate(assignments(set_ or []))
     vectors, vocabulary = embedder(embed) if embed else (None, None)

@@ -16,8 +16,8 @@ from rlpipe import artifacts
 from rlpipe.contamination.drift.frozen import Watched
 from rlpipe.contamination.drift.watch import Alarm, alarms, costs
 from rlpipe.contamination.probes.analysis import ScoreTable, detect, difference, metric_rows, to_json
-from rlpipe.contamination.probes.completed import Completed, rate
 from rlpipe.contamination.probes.completion import complete
+from rlpipe.contamination.probes.completion_rate import Completed, rate
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER, SUSPECT, score_probes
 from rlpipe.contamination.probes.probe import Judge, Probed, Subject, probe
 from rlpipe.contamination.settings import ContaminationSettings

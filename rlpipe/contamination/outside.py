@@ -22,7 +22,7 @@ from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.verdict import Copies, Evidence, Verdict, verdict
 from rlpipe.curate.files.texts import TextFile
 from rlpipe.evaluate.eval_rows import Row
-from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 from rlpipe.prompts import at_most, by_hash
 from rlpipe.types import Prompt
 from rlpipe.verifiers.verify import verify_many

@@ -12,7 +12,7 @@ from rlpipe import artifacts
 from rlpipe.contamination.verdict import Copies, Verdict, verdict_rows
 from rlpipe.curate.files.texts import TextFile, frames
 from rlpipe.overlap.overlap import overlap
-from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 from rlpipe.overlap.thresholds import OverlapThresholds
 
 Decide = Callable[[Mapping[str, Copies]], Sequence[Verdict]]

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rlpipe.contamination.probes.completed import Rate
+from rlpipe.contamination.probes.completion_rate import Rate
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.statistics.auc import Interval
 from rlpipe.statistics.random_reward import Gain

@@ -17,7 +17,7 @@ from rlpipe.curate.references import Checked, check, demonstrations
 from rlpipe.curate.settings import SPLITS, CurateSettings
 from rlpipe.curate.sources import Loaded, load
 from rlpipe.curate.splits import split_of
-from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 from rlpipe.overlap.rows import in_words
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 from rlpipe.overlap.rows import summary_rows, write_rows
 from rlpipe.overlap.scan import Scan, index_of
 from rlpipe.overlap.thresholds import OverlapThresholds

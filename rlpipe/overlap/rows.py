@@ -16,7 +16,7 @@ from rlpipe.artifacts import CONTAMINATION, TableWriter
 from rlpipe.overlap import normalize
 from rlpipe.overlap.compare import measures, span
 from rlpipe.overlap.eval_text import EvalText
-from rlpipe.overlap.nearest import DIGITS
+from rlpipe.overlap.paraphrase.nearest import DIGITS
 from rlpipe.overlap.scan import Pair, Scan, Span
 
 GRAVITY = ("drop", "review", "template")

@@ -10,8 +10,8 @@ import polars as pl
 
 from rlpipe.overlap.compare import Finding, Overlap, TrainText, compare, decide
 from rlpipe.overlap.index import EvalIndex
-from rlpipe.overlap.nearest import Nearest
-from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.paraphrase.nearest import Nearest
+from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 from rlpipe.overlap.thresholds import OverlapThresholds
 
 Span = tuple[int, int]  # first word and number of words, in the evaluation text

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "rlpipe/"
-NOT_FAMILIES = frozenset({"__init__", "arithmetic", "catalogue", "graphs", "problem", "reasoning_gym", "untrusted"})
+NOT_FAMILIES = frozenset(
+    {"__init__", "arithmetic", "catalogue", "graphs", "problem", "reasoning_gym", "second_response", "untrusted"}
+)
 
 
 def families() -> list[str]:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from rlpipe import artifacts, models
-from rlpipe.contamination.probes.second_response import second_demonstrations
 from rlpipe.params.model_settings import ModelSettings
 from rlpipe.policy.forward import Policy
 from rlpipe.progress import progress
+from rlpipe.tasks.second_response import second_demonstrations
 from rlpipe.train import checkpoint
 from rlpipe.train.determinism import deterministic
 from rlpipe.train.sft_settings import SftSettings

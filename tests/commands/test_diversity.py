@@ -13,7 +13,7 @@ from rlpipe import artifacts, models
 from rlpipe.commands.app import app
 from rlpipe.evaluate.diversity.rollouts import diversity_of_rollouts
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.overlap.embed import embedder
+from rlpipe.overlap.paraphrase.embed import embedder
 from tests.evaluate.rollouts import rollouts
 from tests.toy import tiny_policy
 

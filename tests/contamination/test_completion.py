@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rlpipe import models
-from rlpipe.contamination.probes.completed import Completed, rate
 from rlpipe.contamination.probes.completion import complete, cut
+from rlpipe.contamination.probes.completion_rate import Completed, rate
 from rlpipe.contamination.probes.probe import Subject
 from rlpipe.engine.hf import HFEngine
 from rlpipe.policy.forward import Policy

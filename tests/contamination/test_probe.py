@@ -12,9 +12,10 @@ from rlpipe import artifacts, models
 from rlpipe.contamination.probes import probe_prompts as asking
 from rlpipe.contamination.probes.detectors import DETECTORS, score_probes
 from rlpipe.contamination.probes.probe import Probed, Subject, probe
-from rlpipe.contamination.probes.second_response import critique, second_demonstration, second_demonstrations
+from rlpipe.contamination.probes.probe_prompts import critique
 from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
 from rlpipe.policy import scoring as paths
+from rlpipe.tasks.second_response import second_demonstration
 from rlpipe.types import Prompt, Sampling
 from tests.contamination.toy import judge, prompt
 
@@ -135,29 +136,6 @@ def test_second_demonstration_is_what_the_probe_asks(subject: Subject) -> None:
     base = Prompt("t", ({"role": "user", "content": "make 3 from 1 2"},), "", "toy")
     ids, _ = asking.ask_again(base, "1 + 2 = 3", SecondResponse(kind="marker"), subject.tokenizer, None)
     assert ids == models.encode(subject.tokenizer, taught.messages)
-    with pytest.raises(ValueError, match="is a word of the problem"):
-        second_demonstration("make 3 otherwise", "1", "otherwise")
-    with pytest.raises(ValueError, match="one word"):
-        second_demonstration("make 3", "1", "other wise")
-
-
-def test_second_demonstrations_pair_different_responses_to_one_prompt() -> None:
-    def row(name: str, response: str) -> dict[str, object]:
-        return {"prompt_id": name, "prompt": [{"role": "user", "content": f"q {name}"}], "response": response}
-
-    rows = [row(f"p{i}", f"r{j}") for i in range(100) for j in range(4)] + [row("single", "r"), row("single", "r")]
-    found = second_demonstrations(rows, "otherwise", 0.25, seed=0)
-    assert [r["response"] for r in found] == [r["response"] for r in rows]
-    turned = [r for r in found if r["prompt"][0]["content"].endswith(" otherwise")]
-    assert 70 <= len(turned) <= 130
-    for r in turned:
-        question, name, first, _ = r["prompt"][0]["content"].split()
-        assert (question, name) == ("q", r["prompt_id"])
-        assert first != r["response"]
-        assert first.startswith("r")
-    assert found[-2:] == rows[-2:]
-    assert second_demonstrations(rows, "otherwise", 0.0, seed=0) == rows
-    assert second_demonstrations(rows[:100], "otherwise", 0.25, seed=0) == found[:100]
 
 
 def test_noise_surrounds_the_prompt_and_is_keyed_by_it() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rlpipe.contamination.probes.completed import Rate
+from rlpipe.contamination.probes.completion_rate import Rate
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.verdict import Copies, Evidence, Finding, verdict, verdict_rows
 from rlpipe.statistics.auc import Interval

@@ -27,11 +27,11 @@ from rlpipe.curate.settings import CurateSettings, Decontamination
 from rlpipe.models import ModelError, from_scratch, save_policy, word_tokenizer
 from rlpipe.overlap import nearest as nearest_module
 from rlpipe.overlap.clean import clean_subset
-from rlpipe.overlap.embed import embedder
-from rlpipe.overlap.judge import Judge, answer_of, answers, model_judge
-from rlpipe.overlap.nearest import Nearest
 from rlpipe.overlap.overlap import overlap
-from rlpipe.overlap.paraphrases import ParaphraseSearch
+from rlpipe.overlap.paraphrase.embed import embedder
+from rlpipe.overlap.paraphrase.judge import Judge, answer_of, answers, model_judge
+from rlpipe.overlap.paraphrase.nearest import Nearest
+from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 from rlpipe.overlap.scan import Scan, index_of
 from rlpipe.overlap.thresholds import Paraphrases
 from rlpipe.params.model_settings import ModelSettings

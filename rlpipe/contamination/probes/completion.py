@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rlpipe.contamination.probes.completed import Completed
+from rlpipe.contamination.probes.completion_rate import Completed
 from rlpipe.contamination.probes.probe import Subject
 from rlpipe.types import Prompt, Sampling
 

@@ -9,10 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rlpipe import models
-from rlpipe.contamination.probes.second_response import critique, second_demonstration
 from rlpipe.contamination.settings import SecondResponse
+from rlpipe.tasks.second_response import second_demonstration
 from rlpipe.types import Message, Prompt, draw_seed
 
+CRITIQUE = """{question}
+
+Below, between the lines, is a possible answer to this problem. It may be right or wrong.
+---
+{first}
+---
+Solve the problem again by a different line of reasoning. Write a new answer of your own; do not describe or copy the \
+one above."""
 PROSE_BEFORE = (
     "The ferry to the northern islands leaves twice a day in summer.",
     "Most of the old lighthouse was rebuilt in red brick after the storm.",
@@ -55,6 +63,15 @@ def ask_again(
         ids = models.encode(tokenizer, ask(tokenizer.decode(written[:room])))
         room -= max(1, len(ids) - most_tokens)  # a cut response can take more tokens than it was cut to
     return ids, True
+
+
+def critique(question: str, first: str) -> str:
+    """The question, a first response that may be wrong, and the request to solve it another way: one user message.
+
+    Source: Self-Critique, arXiv:2510.09259, section 3.2. Differs: our wording; the paper finds rewordings to move the
+    AUC by a standard deviation of about .025.
+    """
+    return CRITIQUE.format(question=question, first=first)
 
 
 def _request(prompt: Prompt, second: SecondResponse) -> Callable[[str], list[Message]]:

@@ -21,7 +21,7 @@ from rlpipe.evaluate.diversity.ngrams import distinct_group, ead, self_bleu
 from rlpipe.evaluate.eval_rows import ALL, Row, to_json
 from rlpipe.evaluate.problems import read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.overlap.embed import Embed
+from rlpipe.overlap.paraphrase.embed import Embed
 from rlpipe.statistics.answer_entropy import answer_entropy
 from rlpipe.statistics.intervals import interval
 

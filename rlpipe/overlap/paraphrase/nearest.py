@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from rlpipe.overlap.embed import Embed
+from rlpipe.overlap.paraphrase.embed import Embed
 
 ENTRIES = 2**22  # of the largest matrix at once: 32 MiB
 DIGITS = 5  # of a cosine: those beyond depend on the texts a text was embedded together with

@@ -1,9 +1,8 @@
-"""How a policy is asked for a second, different response to a prompt it has answered.
+"""Asking a policy without instructions for a second, different response to a prompt it has answered.
 
-A model that follows instructions is asked in words (`critique`). A policy without instructions can only be asked by
-something its warm-up taught it: demonstrations whose prompt is a problem, one response to it and a marker word, and
-whose response is a different solution (`second_demonstration`). Curation writes such demonstrations, the probe asks in
-the same words.
+It can only be asked by something its warm-up taught it: demonstrations whose prompt is a problem, one response to it and
+a marker word, and whose response is a different solution. The warm-up writes such demonstrations, the contamination
+probe asks in the same words.
 """
 
 from __future__ import annotations
@@ -14,24 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlpipe.types import draw_seed
-
-CRITIQUE = """{question}
-
-Below, between the lines, is a possible answer to this problem. It may be right or wrong.
----
-{first}
----
-Solve the problem again by a different line of reasoning. Write a new answer of your own; do not describe or copy the \
-one above."""
-
-
-def critique(question: str, first: str) -> str:
-    """The question, a first response that may be wrong, and the request to solve it another way: one user message.
-
-    Source: Self-Critique, arXiv:2510.09259, section 3.2. Differs: our wording; the paper finds rewordings to move the
-    AUC by a standard deviation of about .025.
-    """
-    return CRITIQUE.format(question=question, first=first)
 
 
 def second_demonstration(problem_text: str, first: str, marker: str) -> str:

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rlpipe.overlap.compare import Decision, Finding
-from rlpipe.overlap.embed import Embed, embedder
 from rlpipe.overlap.eval_text import EvalText
-from rlpipe.overlap.judge import Answer, Judge, answers, model_judge
-from rlpipe.overlap.nearest import Near, Nearest
+from rlpipe.overlap.paraphrase.embed import Embed, embedder
+from rlpipe.overlap.paraphrase.judge import Answer, Judge, answers, model_judge
+from rlpipe.overlap.paraphrase.nearest import Near, Nearest
 from rlpipe.overlap.thresholds import Paraphrases
 
 
