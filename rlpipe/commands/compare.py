@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rlpipe.commands.opener import Set, assignments
-from rlpipe.evaluate.eval_rows import ALL, Row, label
+from rlpipe.evaluate.metric_row import ALL, Row, label
 
 if TYPE_CHECKING:
     from rlpipe.statistics.paired import Paired
@@ -34,7 +34,7 @@ def compare(
     set_: Set = None,
 ) -> None:
     """Two policies on the same prompts: differences with p-values, support, crossover, noise, perplexity of traces."""
-    from rlpipe.evaluate.compare.files import compare_files
+    from rlpipe.evaluate.compare.rollout_files import compare_files
     from rlpipe.evaluate.settings import EvaluateSettings
 
     settings = EvaluateSettings.model_validate(assignments(set_ or []))

@@ -90,8 +90,8 @@ def contamination_model(
     Raises: ModelError for an unusable model; RowError or ArtifactError for an unusable file; ValueError if a prompt is
     in both files.
     """
+    from rlpipe.contamination.console import show
     from rlpipe.contamination.outside import probe_model, sample
-    from rlpipe.contamination.tables import show
 
     files = ((members_path, "member"), (nonmembers_path, "nonmember"))
     members, nonmembers = (
@@ -128,8 +128,8 @@ def contamination_overlap(
     Raises: RowError or ArtifactError for a file that cannot be read, or samples of prompts that were not compared;
     ModelError for a model that cannot be loaded, before anything is read.
     """
+    from rlpipe.contamination.console import clean_table, verdict_table, wide_console
     from rlpipe.contamination.outside import compare_texts, score_clean
-    from rlpipe.contamination.tables import clean_table, verdict_table, wide_console
     from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 
     search = None if paraphrases is None else ParaphraseSearch.load(paraphrases)
@@ -149,8 +149,8 @@ def contamination_overlap(
 def _say_paraphrases(overlap: Path) -> None:
     """A line per evaluation set."""
     from rlpipe import artifacts
-    from rlpipe.contamination.tables import wide_console
-    from rlpipe.overlap.rows import in_words
+    from rlpipe.contamination.console import wide_console
+    from rlpipe.overlap.pair_rows import in_words
 
     columns = ["record_type", "eval_set", "info_json"]
     for kind, name, info in artifacts.read(overlap, artifacts.CONTAMINATION, columns).iter_rows():
@@ -172,8 +172,8 @@ def _texts(path: Path, name: Path) -> TextFile:
 
 def _say_differences(members: Sequence[Prompt], nonmembers: Sequence[Prompt]) -> None:
     """A caution where the two files differ in sources or levels."""
+    from rlpipe.contamination.console import wide_console
     from rlpipe.contamination.outside import mismatch
-    from rlpipe.contamination.tables import wide_console
 
     apart = mismatch(members, nonmembers)
     if apart > 0.1:

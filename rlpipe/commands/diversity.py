@@ -14,7 +14,7 @@ from rich.table import Table
 from rlpipe.commands.opener import Set, assignments
 
 if TYPE_CHECKING:
-    from rlpipe.evaluate.eval_rows import Row
+    from rlpipe.evaluate.metric_row import Row
 
 
 def diversity(
@@ -28,7 +28,7 @@ def diversity(
     set_: Set = None,
 ) -> None:
     """Vendi scores, distinct and expected distinct n-grams, self-BLEU and answer entropies of rollouts, with intervals."""
-    from rlpipe.evaluate.diversity.rollouts import diversity_of_rollouts
+    from rlpipe.evaluate.diversity.rollout_files import diversity_of_rollouts
     from rlpipe.evaluate.settings import EvaluateSettings
     from rlpipe.overlap.paraphrase.embed import embedder
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rlpipe.commands.opener import DataSource, Model, Prompts, Set, assignments, fingerprint, open_engine, read_prompts
-from rlpipe.evaluate.eval_rows import ALL, Row, label
+from rlpipe.evaluate.metric_row import ALL, Row, label
 
 if TYPE_CHECKING:
     from rlpipe.evaluate.settings import EvaluateSettings

@@ -14,9 +14,9 @@ from rich.table import Table
 from rlpipe.commands.opener import DataSource, Model, Prompts, Set, assignments, open_engine, read_prompts
 
 if TYPE_CHECKING:
-    from rlpipe.evaluate.eval_rows import Row
     from rlpipe.evaluate.friction.loop import FrictionResult
     from rlpipe.evaluate.friction.settings import FrictionSettings
+    from rlpipe.evaluate.metric_row import Row
 
 
 def friction(

@@ -11,7 +11,7 @@ import typer
 from rlpipe.commands.opener import DataSource, Model, Prompts, Set, assignments, fingerprint, read_prompts
 
 if TYPE_CHECKING:
-    from rlpipe.evaluate.eval_rows import Row
+    from rlpipe.evaluate.metric_row import Row
     from rlpipe.search.settings import SearchStageSettings
 
 
@@ -49,8 +49,8 @@ def search_model(
     Raises: ModelError for an unusable checkpoint; RowError or ValueError for prompts that cannot be read or are none.
     """
     from rlpipe.evaluate.prompt_subset import choose
+    from rlpipe.search.checkpoint import search_policy
     from rlpipe.search.console import show
-    from rlpipe.search.policy import search_policy
     from rlpipe.search.settings import SearchStageSettings
 
     settings, out = settings or SearchStageSettings(), Path(out_dir)

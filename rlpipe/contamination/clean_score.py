@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 
 from rlpipe.artifacts import ArtifactError
-from rlpipe.contamination.probes.analysis import to_json
+from rlpipe.contamination.probes.detector_metrics import to_json
 from rlpipe.curate.files.texts import TextFile, batches
-from rlpipe.evaluate.eval_rows import ALL, stable
+from rlpipe.evaluate.metric_row import ALL, stable
 from rlpipe.evaluate.problems import metric, problem_table, read_samples
-from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.clean_subset import clean_subset
 from rlpipe.statistics.intervals import Interval, interval
 
 Subset = Literal["all", "clean"]

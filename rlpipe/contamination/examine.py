@@ -13,16 +13,16 @@ import polars as pl
 import torch
 
 from rlpipe import artifacts
-from rlpipe.contamination.drift.frozen import Watched
+from rlpipe.contamination.drift.frozen_sets import Watched
 from rlpipe.contamination.drift.watch import Alarm, alarms, costs
-from rlpipe.contamination.probes.analysis import ScoreTable, detect, difference, metric_rows, to_json
 from rlpipe.contamination.probes.completion import complete
 from rlpipe.contamination.probes.completion_rate import Completed, rate
+from rlpipe.contamination.probes.detector_metrics import ScoreTable, detect, difference, metric_rows, to_json
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER, SUSPECT, score_probes
 from rlpipe.contamination.probes.probe import Judge, Probed, Subject, probe
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.verdict import Copies, Evidence, Finding, Verdict, verdict
-from rlpipe.evaluate.eval_rows import ALL, stable
+from rlpipe.evaluate.metric_row import ALL, stable
 from rlpipe.progress import progress
 from rlpipe.types import Prompt
 

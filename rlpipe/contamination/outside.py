@@ -13,15 +13,15 @@ from pathlib import Path
 
 from rlpipe import artifacts
 from rlpipe.contamination.clean_score import clean_rows
-from rlpipe.contamination.drift.frozen import frozen_set
+from rlpipe.contamination.drift.frozen_sets import frozen_set
 from rlpipe.contamination.examine import Examination, Plan, examine, verdicts, write
-from rlpipe.contamination.overlap import write_overlap
+from rlpipe.contamination.overlap_table import write_overlap
 from rlpipe.contamination.probes.detectors import MEMBER, NONMEMBER
 from rlpipe.contamination.probes.probe import Probed, Subject
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.contamination.verdict import Copies, Evidence, Verdict, verdict
 from rlpipe.curate.files.texts import TextFile
-from rlpipe.evaluate.eval_rows import Row
+from rlpipe.evaluate.metric_row import Row
 from rlpipe.overlap.paraphrase.search import ParaphraseSearch
 from rlpipe.prompts import at_most, by_hash
 from rlpipe.types import Prompt

@@ -17,8 +17,8 @@ from rlpipe.curate.references import Checked, check, demonstrations
 from rlpipe.curate.settings import SPLITS, CurateSettings
 from rlpipe.curate.sources import Loaded, load
 from rlpipe.curate.splits import split_of
+from rlpipe.overlap.pair_rows import in_words
 from rlpipe.overlap.paraphrase.search import ParaphraseSearch
-from rlpipe.overlap.rows import in_words
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from rlpipe.curate.item import Item, Rejected, rejected
 from rlpipe.curate.settings import Decontamination
 from rlpipe.overlap.compare import span
 from rlpipe.overlap.eval_text import EvalText
+from rlpipe.overlap.pair_rows import GRAVITY, summary_rows
 from rlpipe.overlap.paraphrase.search import ParaphraseSearch
-from rlpipe.overlap.rows import GRAVITY, summary_rows
 from rlpipe.overlap.scan import Pair, Scan, index_of
 from rlpipe.overlap.thresholds import OverlapThresholds
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.evaluate.eval_rows import label
+from rlpipe.evaluate.metric_row import label
 from rlpipe.statistics.answer_entropy import answer_entropy
 from rlpipe.statistics.pass_at_k import best_of_n, pass_at_k, pass_hat_k
 from rlpipe.statistics.votes import majority_at_k, weighted_vote

@@ -12,7 +12,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.evaluate.diversity.measures import diversity_table
-from rlpipe.evaluate.eval_rows import ALL, Row, stable, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
 from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table, read_samples
 from rlpipe.evaluate.second_opinion import METRIC, disagreement
 from rlpipe.evaluate.settings import EvaluateSettings

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
+from rlpipe.overlap.pair_rows import summary_rows, write_rows
 from rlpipe.overlap.paraphrase.search import ParaphraseSearch
-from rlpipe.overlap.rows import summary_rows, write_rows
 from rlpipe.overlap.scan import Scan, index_of
 from rlpipe.overlap.thresholds import OverlapThresholds
 

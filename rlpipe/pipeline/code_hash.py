@@ -2,6 +2,7 @@
 
 A hash is taken from the syntax tree without docstrings, positions and empty fields, so comments and layout do not
 count, and every Python version from 3.11 on finds the same one (`ast.dump` and `ast.unparse` differ between versions).
+That of a package covers the other files in its folder too, such as a style sheet, as they are but for their line ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-VERSION = 1  # raised when the hash or the import scan below changes: it empties the memory of earlier results
+VERSION = 2  # raised when the hash or the import scan below changes: it empties the memory of earlier results
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 IGNORED = frozenset({"kind", "type_comment", "type_ignores"})  # fields that differ without a difference in meaning
 
@@ -26,7 +27,7 @@ def tree_hash(tree: ast.Module) -> str:
     """Hash of a module's meaning, 32 hexadecimal digits."""
     words: list[str] = []
     _write(tree, words)
-    return hashlib.blake2b("\0".join(words).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return _digest("\0".join(words).encode("utf-8", "surrogatepass"))
 
 
 def _write(node: Any, words: list[str]) -> None:
@@ -73,6 +74,21 @@ def imports(tree: ast.AST) -> list[Import]:
             found.update((node.level, node.module or "", alias.name) for alias in node.names)
         stack.extend(ast.iter_child_nodes(node))
     return sorted(found)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _files_beside(path: Path) -> bytes:
+    """Names and hashes of the files in a package's folder that are no modules and not hidden; none beside a module."""
+    if path.name != "__init__.py":
+        return b""
+    words = []
+    for file in sorted(path.parent.iterdir()):
+        if file.is_file() and file.suffix != ".py" and not file.name.startswith("."):
+            words += [file.name, _digest(file.read_bytes().replace(b"\r\n", b"\n"))]
+    return "\0".join(words).encode()
 
 
 class Code:
@@ -139,14 +155,15 @@ class Code:
         path = self.path(module)
         if path is None:
             raise ValueError(f"module {module}: no such file under {self.root / self.package}")
-        source = path.read_bytes()
-        content = hashlib.blake2b(source, digest_size=16).hexdigest()
+        source, beside = path.read_bytes(), _files_beside(path)
+        content = _digest(source + beside)
         if content not in self.known:
             try:
                 tree = ast.parse(source, str(path))
             except SyntaxError as error:
                 raise ValueError(f"{path}:{error.lineno}: {error.msg}") from error
-            self.known[content] = (tree_hash(tree), imports(tree))
+            meaning = tree_hash(tree)
+            self.known[content] = (_digest(meaning.encode() + beside) if beside else meaning, imports(tree))
         self.used.add(content)
         self.read[module] = self.known[content]
         return self.read[module]

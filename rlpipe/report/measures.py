@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.statistics.intervals import Interval, interval
 from rlpipe.statistics.paired import Paired, holm, paired
 

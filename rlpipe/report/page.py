@@ -6,17 +6,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Html, Points, Prose, Section, Table
-from rlpipe.report.browser_script import BROWSER_SCRIPT
-from rlpipe.report.charts import CONFIG, Colours
+from rlpipe.report.charts import CONFIG, FONT, Colours
 from rlpipe.report.markup import escape, script_json
-from rlpipe.report.palette import css
-from rlpipe.report.script import SCRIPT
-from rlpipe.report.style import style
+from rlpipe.report.palette import css, custom_properties
 
 # Vega compiles its expressions with `Function`, hence unsafe-eval; nothing may be fetched from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:"
@@ -33,16 +31,21 @@ def render(title: str, head: Section, sections: Sequence[Section], colours: Colo
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{style()}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{custom_properties(FONT)}{file('page.css')}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#content">To the content</a>\n'
         f'<div class="layout">{_contents([head, *sections])}\n<main id="content">\n'
         f'<header class="top" id="{head.id}"><h1>{escape(title)}</h1>{top}</header>\n{body}'
         "<footer>Made by rlpipe. This page loads nothing from the network.</footer>\n</main></div>\n"
         f'<script type="application/json" id="page">{script_json(payload)}</script>\n'
-        f"<script>{library() if collected.charts else ''}</script>\n<script>{SCRIPT}</script>\n"
-        + (f"<script>{BROWSER_SCRIPT}</script>\n" if "rollouts" in collected.payloads else "")
+        f"<script>{library() if collected.charts else ''}</script>\n<script>\n{file('page.js')}</script>\n"
+        + (f"<script>\n{file('browser.js')}</script>\n" if "rollouts" in collected.payloads else "")
         + "</body>\n</html>\n"
     )
+
+
+def file(name: str) -> str:
+    """A style sheet or script beside this module."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 @cache

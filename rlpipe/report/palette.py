@@ -14,7 +14,7 @@ LIGHT = {
     "run-1": "#0b6bb5", "run-2": "#cf5708", "run-3": "#00835f", "run-4": "#ae4391", "run-5": "#8d6a00",
     "run-6": "#2a8db8", "run-7": "#7256c4", "run-8": "#b0313f",
     "heat-0": "#f1f4f7", "heat-1": "#d8e6f1", "heat-2": "#b4d0e6", "heat-3": "#86b4d6", "heat-4": "#5694c2",
-    "heat-5": "#2f73a8", "heat-6": "#145287",
+    "heat-5": "#2f73a8", "heat-6": "#145287", "h5-ink": "#fff", "h6-ink": "#fff",
 }  # fmt: skip
 DARK = {
     "paper": "#101418", "card": "#181d23", "ink": "#e4e8ec", "soft": "#a3adb7", "faint": "#757f89", "rule": "#2b323a",
@@ -22,7 +22,7 @@ DARK = {
     "run-1": "#5aa9ea", "run-2": "#f58a45", "run-3": "#3cc79b", "run-4": "#e287c6", "run-5": "#d8b13e",
     "run-6": "#86cdee", "run-7": "#b09bf2", "run-8": "#f27a83",
     "heat-0": "#1c232b", "heat-1": "#1f3447", "heat-2": "#234a68", "heat-3": "#2b648e", "heat-4": "#3f83b5",
-    "heat-5": "#66a7d6", "heat-6": "#a0cff0",
+    "heat-5": "#66a7d6", "heat-6": "#a0cff0", "h5-ink": "#0b1015", "h6-ink": "#0b1015",
 }  # fmt: skip
 NUM_RUN_COLOURS = 8
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
@@ -55,6 +55,14 @@ def resolve(value: Any, colours: dict[str, str] = LIGHT) -> Any:
     return value
 
 
-def declarations(colours: dict[str, str]) -> str:
-    """The colours as CSS custom properties."""
+def custom_properties(font: str) -> str:
+    """Font and colours as the style sheet refers to them: light by default, dark where the reader's system is."""
+    light, dark = (_declarations(colours) for colours in (LIGHT, DARK))
+    return (
+        f":root{{color-scheme:light dark;--font:{font};{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+    )
+
+
+def _declarations(colours: dict[str, str]) -> str:
     return "".join(f"--{name}:{colour};" for name, colour in colours.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlpipe.report.data import WARM_UP
+from rlpipe.report.inputs import WARM_UP
 from rlpipe.report.measures import Measured
 from rlpipe.statistics.paired import paired
 from rlpipe.statistics.random_reward import Gain

@@ -10,7 +10,7 @@ from altair.utils.schemapi import debug_mode
 
 from rlpipe.report import export
 from rlpipe.report.blocks import Section
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.measures import Measured
 from rlpipe.report.page import render
 from rlpipe.report.sections import (

@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rlpipe.evaluate.eval_rows import ALL, Row
+from rlpipe.evaluate.metric_row import ALL, Row
 from rlpipe.search.settings import ORACLE, REFERENCES, SearchStageSettings
 
 

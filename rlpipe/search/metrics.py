@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.evaluate.eval_rows import ALL, Row, stable, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
 from rlpipe.search.settings import REFERENCES, SearchStageSettings
 from rlpipe.statistics.intervals import Interval, interval
 from rlpipe.statistics.paired import Paired, holm, paired

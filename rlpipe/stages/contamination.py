@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rlpipe.contamination.drift.frozen import frozen_set
+from rlpipe.contamination.console import show
+from rlpipe.contamination.drift.frozen_sets import frozen_set
 from rlpipe.contamination.examine import Load, Plan, examine, verdicts, write
 from rlpipe.contamination.members.membership import Trained, match, suspects
-from rlpipe.contamination.overlap import write_overlap
+from rlpipe.contamination.overlap_table import write_overlap
 from rlpipe.contamination.probes.detectors import NONMEMBER
 from rlpipe.contamination.probes.probe import Probed, Subject
 from rlpipe.contamination.settings import ContaminationSettings
-from rlpipe.contamination.tables import show
 from rlpipe.curate.files.texts import TextFile
 from rlpipe.curricula.plant import choose_twins
 from rlpipe.pipeline.stage import Context

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rlpipe.evaluate.prompt_subset import choose, steps_trained
 from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
+from rlpipe.search.checkpoint import search_policy
 from rlpipe.search.console import show
-from rlpipe.search.policy import search_policy
 from rlpipe.search.settings import SearchStageSettings
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 PREFIX = "rlpipe/"
 NOT_FAMILIES = frozenset(
-    {"__init__", "arithmetic", "catalogue", "graphs", "problem", "reasoning_gym", "second_response", "untrusted"}
+    {"__init__", "arithmetic", "catalogue", "graph_pieces", "problem", "reasoning_gym", "second_response", "untrusted"}
 )
 
 

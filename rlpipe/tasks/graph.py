@@ -1,4 +1,4 @@
-"""Questions with many right answers about pieces of real graphs.
+"""Questions with many right answers about pieces of real graph_pieces.
 
 The prompt is `graph`, the question, `in` and the edges: `graph path a d within 3 in a b ; a c ; b d ; c d`, to which
 `a b d` and `a c d` are right. Nodes are letters handed out at random, so that no answer can be remembered; edges are in
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from rlpipe.tasks import graphs
+from rlpipe.tasks import graph_pieces
 from rlpipe.tasks.arithmetic import STEP
 from rlpipe.tasks.problem import Problem
 from rlpipe.types import Prompt, Verdict
@@ -37,10 +37,10 @@ COLOURS = ("red", "green", "blue", "white")
 POINTS, PATHS, SETS = ("neighbour", "common", "distance"), ("path", "triangle"), ("independent", "cover", "dominate")
 QUESTIONS = (*POINTS, *PATHS, *SETS, "colour")
 SET_RULES: Mapping[str, Callable[..., bool]] = {
-    "independent": graphs.is_independent,
-    "cover": graphs.is_cover,
-    "dominate": graphs.is_dominating,
-    "triangle": graphs.is_clique,
+    "independent": graph_pieces.is_independent,
+    "cover": graph_pieces.is_cover,
+    "dominate": graph_pieces.is_dominating,
+    "triangle": graph_pieces.is_clique,
 }
 Near = Mapping[str, set[str]]
 
@@ -51,7 +51,7 @@ class Level:
 
     nodes: int
     questions: tuple[str, ...] = QUESTIONS
-    sources: tuple[str, ...] = tuple(graphs.SOURCES)
+    sources: tuple[str, ...] = tuple(graph_pieces.SOURCES)
 
 
 LEVELS: dict[str, Level] = {
@@ -97,8 +97,8 @@ def generate(rng: random.Random, level: str) -> Problem:
     at = LEVELS[level]
     nodes = NODES[: at.nodes]
     while True:
-        edges = [(nodes[u], nodes[v]) for u, v in graphs.ball(rng, rng.choice(at.sources), at.nodes)]
-        asked = _ask(rng, rng.choice(at.questions), graphs.adjacency(nodes, edges))
+        edges = [(nodes[u], nodes[v]) for u, v in graph_pieces.ball(rng, rng.choice(at.sources), at.nodes)]
+        asked = _ask(rng, rng.choice(at.questions), graph_pieces.adjacency(nodes, edges))
         if asked:
             break
     text = f"graph {asked} in " + f" {STEP} ".join(f"{u} {v}" for u, v in edges)
@@ -115,13 +115,13 @@ def _ask(rng: random.Random, question: str, near: Near) -> str | None:
     if question == "common":
         return f"common {a} {b}" if near[a] & near[b] else None
     if question == "distance":
-        away = [d for d in graphs.distances(near, a).values() if d >= 2]
+        away = [d for d in graph_pieces.distances(near, a).values() if d >= 2]
         return f"distance {rng.choice(away)} {a}" if away else None
     if question == "path":
-        apart = graphs.distances(near, a)[b]
+        apart = graph_pieces.distances(near, a)[b]
         return f"path {a} {b} within {apart + 1}" if apart >= 2 else None
     if question == "triangle":
-        return question if graphs.first_set(near, graphs.is_clique, nodes, 3) else None
+        return question if graph_pieces.first_set(near, graph_pieces.is_clique, nodes, 3) else None
     if question == "colour":
         return f"colour {_fewest_colours(near, nodes)}" if _fewest_colours(near, nodes) <= len(COLOURS) else None
     return f"{question} {_best_size(question, near, nodes)}"
@@ -130,13 +130,13 @@ def _ask(rng: random.Random, question: str, near: Near) -> str | None:
 def _best_size(question: str, near: Near, nodes: Sequence[str]) -> int:
     """Most nodes of an independent set; fewest of a cover or a dominating set."""
     if question != "independent":
-        return next(k for k in range(1, len(nodes)) if graphs.first_set(near, SET_RULES[question], nodes, k))
+        return next(k for k in range(1, len(nodes)) if graph_pieces.first_set(near, SET_RULES[question], nodes, k))
     return len(nodes) - _best_size("cover", near, nodes)
 
 
 def _fewest_colours(near: Near, nodes: Sequence[str]) -> int:
     palette = range(2, len(COLOURS) + 1)
-    return next((k for k in palette if graphs.colouring(near, nodes, COLOURS[:k])), len(COLOURS) + 1)
+    return next((k for k in palette if graph_pieces.colouring(near, nodes, COLOURS[:k])), len(COLOURS) + 1)
 
 
 def demonstrate(problem: Problem, rng: random.Random) -> str:
@@ -146,15 +146,15 @@ def demonstrate(problem: Problem, rng: random.Random) -> str:
     if question in POINTS:
         return rng.choice(_points(near, question, rest))
     if question == "path":
-        return " ".join(rng.choice(graphs.simple_paths(near, rest[0], rest[1], int(rest[3]))))
+        return " ".join(rng.choice(graph_pieces.simple_paths(near, rest[0], rest[1], int(rest[3]))))
     nodes = sorted(near)
     rng.shuffle(nodes)
     if question == "colour":
         palette = list(COLOURS[: int(rest[0])])
         rng.shuffle(palette)
-        chosen = graphs.colouring(near, nodes, palette)
+        chosen = graph_pieces.colouring(near, nodes, palette)
         return " ".join(f"{node} {chosen[node]}" for node in sorted(chosen))
-    return " ".join(graphs.first_set(near, SET_RULES[question], nodes, int(rest[0]) if rest else 3))
+    return " ".join(graph_pieces.first_set(near, SET_RULES[question], nodes, int(rest[0]) if rest else 3))
 
 
 def _points(near: Near, question: str, rest: list[str]) -> list[str]:
@@ -163,13 +163,13 @@ def _points(near: Near, question: str, rest: list[str]) -> list[str]:
         return sorted(near[rest[0]])
     if question == "common":
         return sorted(near[rest[0]] & near[rest[1]])
-    return sorted(v for v, d in graphs.distances(near, rest[1]).items() if d == int(rest[0]))
+    return sorted(v for v, d in graph_pieces.distances(near, rest[1]).items() if d == int(rest[0]))
 
 
 def _read(answer: str) -> tuple[dict[str, set[str]], list[str]]:
     given = json.loads(answer)
     edges = [(e[0], e[1]) for e in given["edges"]]
-    return graphs.adjacency(sorted({node for e in edges for node in e}), edges), given["asked"].split()
+    return graph_pieces.adjacency(sorted({node for e in edges for node in e}), edges), given["asked"].split()
 
 
 def verify(prompt: Prompt, response: str) -> Verdict:

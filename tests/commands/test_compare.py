@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from rlpipe import artifacts, models
 from rlpipe.commands.app import app
-from rlpipe.evaluate.compare.files import compare_files
 from rlpipe.evaluate.compare.perplexity import read_traces
+from rlpipe.evaluate.compare.rollout_files import compare_files
 from rlpipe.evaluate.settings import EvaluateSettings
 from tests.evaluate.rollouts import rollouts
 from tests.toy import tiny_policy

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from rlpipe import artifacts, models
 from rlpipe.commands.app import app
-from rlpipe.evaluate.diversity.rollouts import diversity_of_rollouts
+from rlpipe.evaluate.diversity.rollout_files import diversity_of_rollouts
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.overlap.paraphrase.embed import embedder
 from tests.evaluate.rollouts import rollouts

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlpipe.contamination.drift.frozen import FORM, format_set, frozen_set, text_set
+from rlpipe.contamination.drift.frozen_sets import FORM, format_set, frozen_set, text_set
 from rlpipe.contamination.drift.watch import alarm, upper_bound
 from rlpipe.contamination.settings import Drift
 from rlpipe.types import Rollout

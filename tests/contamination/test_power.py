@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import norm
 
 from rlpipe.contamination.members.power import exposure_rows, power_curve
-from rlpipe.contamination.probes.analysis import ScoreTable, detect, difference, metric_rows, roc_rows
+from rlpipe.contamination.probes.detector_metrics import ScoreTable, detect, difference, metric_rows, roc_rows
 from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.statistics import auc as metrics

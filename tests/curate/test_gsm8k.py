@@ -13,7 +13,7 @@ from rlpipe.curate.curate import curate
 from rlpipe.curate.files.importing import import_prompts
 from rlpipe.curate.files.texts import TextFile, batches
 from rlpipe.curate.settings import CurateSettings
-from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.clean_subset import clean_subset
 from rlpipe.overlap.overlap import overlap
 from tests.curate.data import gsm8k
 

@@ -17,7 +17,7 @@ from rlpipe import artifacts
 from rlpipe.artifacts import CONTAMINATION, ArtifactError
 from rlpipe.curate.files.records import RowError
 from rlpipe.curate.files.texts import TextFile, batches
-from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.clean_subset import clean_subset
 from rlpipe.overlap.compare import TrainText, compare, decide
 from rlpipe.overlap.eval_text import EvalText
 from rlpipe.overlap.normalize import words

@@ -18,16 +18,16 @@ from typer.testing import CliRunner
 from rlpipe import artifacts, models
 from rlpipe.artifacts import CONTAMINATION
 from rlpipe.commands.app import app
-from rlpipe.contamination.overlap import copies
+from rlpipe.contamination.overlap_table import copies
 from rlpipe.curate.curate import curate, describe
 from rlpipe.curate.decontaminate import decontaminate
 from rlpipe.curate.files.texts import TextFile, batches
 from rlpipe.curate.item import Item
 from rlpipe.curate.settings import CurateSettings, Decontamination
 from rlpipe.models import ModelError, from_scratch, save_policy, word_tokenizer
-from rlpipe.overlap import nearest as nearest_module
-from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.clean_subset import clean_subset
 from rlpipe.overlap.overlap import overlap
+from rlpipe.overlap.paraphrase import nearest as nearest_module
 from rlpipe.overlap.paraphrase.embed import embedder
 from rlpipe.overlap.paraphrase.judge import Judge, answer_of, answers, model_judge
 from rlpipe.overlap.paraphrase.nearest import Nearest

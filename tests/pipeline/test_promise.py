@@ -111,6 +111,7 @@ CHANGES: dict[str, tuple[Edit, dict[str, int]]] = {
         text("rlpipe/models.py", "return hashlib", "parts = tuple(parts)\n    return hashlib"),
         ALL,
     ),
+    "style sheet of the report": (text("rlpipe/report/page.css", "main{", "main{width:auto;"), {"report": 1}),
     "task family": (text("rlpipe/tasks/countdown.py", "def words", "def other() -> None: ...\n\n\ndef words"), ALL),
     "the plumbing": (text("rlpipe/pipeline/scratch.py", "def fresh", "def other() -> None: ...\n\n\ndef fresh"), {}),
     "one more seed": (runs(grpo={"seeds": [0, 1, 2], "methods": ["grpo"]}), ONE_SEED),

@@ -121,6 +121,22 @@ def test_the_memory_of_hashes_never_decides() -> None:
     assert Code(root, memory=memory).closure(["rlpipe.a"]) == after
 
 
+def test_the_hash_of_a_package_covers_the_files_in_its_folder() -> None:
+    root, memory = package(CLOSURE), Path("memory.json")
+    plain, sheet = Code(root).closure(["rlpipe.a"]), Path("rlpipe/deep/page.css")
+    found = [plain]
+    for text in ("a{}\n", "a{}\r\n", "b{}\n"):
+        sheet.write_bytes(text.encode())
+        code = Code(root, memory=memory)
+        found.append(code.closure(["rlpipe.a"]))
+        code.remember()
+    assert [{m for m in plain if f[m] != found[0][m]} for f in found] == [set(), *[{"rlpipe.deep"}] * 3]
+    assert found[1] == found[2] != found[3]
+    sheet.unlink()
+    Path("rlpipe/deep/.page.css.swp").touch()
+    assert Code(root, memory=memory).closure(["rlpipe.a"]) == plain
+
+
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from rlpipe.report.blocks import Section
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.measures import Measured
 from rlpipe.report.report import write_report
 from rlpipe.report.settings import ReportSettings

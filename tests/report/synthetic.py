@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rlpipe import artifacts
-from rlpipe.contamination.probes.analysis import ScoreTable, metric_rows
+from rlpipe.contamination.probes.detector_metrics import ScoreTable, metric_rows
 from rlpipe.contamination.probes.detectors import score_probes
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.evaluate.settings import EvaluateSettings

@@ -14,7 +14,7 @@ import pytest
 from rlpipe import artifacts
 from rlpipe.contamination.verdict import Verdict, with_random_reward
 from rlpipe.report.blocks import Block, Figure, Prose, Table
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.measures import Measured
 from rlpipe.report.page import render
 from rlpipe.report.report import build

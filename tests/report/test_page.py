@@ -15,8 +15,8 @@ from jsonschema import Draft7Validator, ValidationError
 
 from rlpipe.report.blocks import Cell, Column, Prose, Section, Table
 from rlpipe.report.charts import Colours
-from rlpipe.report.data import Data
 from rlpipe.report.export import drawings
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import interval, listing, number, p_value, script_json, seconds, significant
 from rlpipe.report.page import render
 from rlpipe.report.palette import DARK, LIGHT

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from rlpipe.report.blocks import Html
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.sections import rollouts
 from rlpipe.report.settings import ReportSettings
 from rlpipe.report.token_text import decoder, pieces

@@ -12,7 +12,7 @@ from altair.utils.schemapi import SchemaBase
 
 from rlpipe import artifacts
 from rlpipe.report.blocks import Section
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.sections import search_tokens
 from rlpipe.report.settings import ReportSettings
 from rlpipe.search.metrics import FILE, SEARCH

@@ -14,7 +14,7 @@ from rlpipe.evaluate.diversity.measures import diversity_table
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summaries import write_metrics
 from rlpipe.report.blocks import Figure, Points, Prose, Section, Table
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.measures import Measured, decided
 from rlpipe.report.sections import comparison, curves, entropy_law, overview, pass_at_k, provenance, verdicts
 from rlpipe.report.settings import ReportSettings

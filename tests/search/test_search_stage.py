@@ -20,11 +20,11 @@ from rlpipe.engine.hf import HFEngine
 from rlpipe.evaluate.prompt_subset import choose
 from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
-from rlpipe.search import rows as search_run
+from rlpipe.search import searches as search_run
 from rlpipe.search import strategies as searches
 from rlpipe.search.metrics import SEARCH, Curve, curves, metric_rows, sample_tokens
-from rlpipe.search.rows import Searcher, resolve, separator_ids
 from rlpipe.search.scorers import likelihood, oracle
+from rlpipe.search.searches import Searcher, resolve, separator_ids
 from rlpipe.search.settings import METHODS, SAMPLED, SearchStageSettings
 from rlpipe.stages.search import main
 from rlpipe.types import Prompt, Sampling, Verdict, draw_seed

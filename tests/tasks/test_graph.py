@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlpipe.tasks import graph, graphs
+from rlpipe.tasks import graph, graph_pieces
 from rlpipe.tasks.problem import Problem
 from tests.tasks.asked import prompt_of
 
@@ -150,11 +150,11 @@ def test_colourings_pay_only_where_no_edge_joins_equal_colours(seed: int, level:
     assert max(nx.greedy_color(g, "DSATUR").values()) + 1 >= count  # the fewest, so never more than a heuristic needs
 
 
-@pytest.mark.parametrize("source", sorted(graphs.SOURCES))
+@pytest.mark.parametrize("source", sorted(graph_pieces.SOURCES))
 def test_balls_are_connected_pieces_of_the_real_graph(source: str) -> None:
-    real = graphs.SOURCES[source]()
+    real = graph_pieces.SOURCES[source]()
     for seed in range(8):
-        piece = nx.Graph(graphs.ball(random.Random(seed), source, 6))
+        piece = nx.Graph(graph_pieces.ball(random.Random(seed), source, 6))
         assert sorted(piece) == list(range(6))
         assert nx.is_connected(piece)
         matcher = nx.algorithms.isomorphism.GraphMatcher(nx.Graph(real.edges), piece)
@@ -162,10 +162,10 @@ def test_balls_are_connected_pieces_of_the_real_graph(source: str) -> None:
 
 
 def test_a_whole_graph_is_that_graph_and_a_larger_one_is_refused() -> None:
-    whole = nx.Graph(graphs.ball(random.Random(0), "florentine_families", 15))
+    whole = nx.Graph(graph_pieces.ball(random.Random(0), "florentine_families", 15))
     assert nx.is_isomorphic(whole, nx.florentine_families_graph())
     with pytest.raises(ValueError, match=r"15 nodes, 16 wanted"):
-        graphs.ball(random.Random(0), "florentine_families", 16)
+        graph_pieces.ball(random.Random(0), "florentine_families", 16)
 
 
 def test_labels_carry_no_information() -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t as student
 
-from rlpipe.contamination.drift.frozen import Watched
+from rlpipe.contamination.drift.frozen_sets import Watched
 from rlpipe.contamination.probes.probe import Judge, Subject
 from rlpipe.types import Sampling
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rlpipe.contamination.probes.analysis import SPLITS
+from rlpipe.contamination.probes.detector_metrics import SPLITS
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER
-from rlpipe.evaluate.eval_rows import ALL
+from rlpipe.evaluate.metric_row import ALL
 from rlpipe.statistics.intervals import t_interval, wilson
 
 

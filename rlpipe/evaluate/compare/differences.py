@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rlpipe.evaluate.eval_rows import ALL, Row, stable, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
 from rlpipe.evaluate.problems import Metric, mean_over_seeds, metric, metrics_of, problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summaries import benchmarks

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from rlpipe import artifacts
-from rlpipe.evaluate.eval_rows import ALL, Row, stable, to_json
 from rlpipe.evaluate.friction.loop import Dialogue, Feedback, FrictionResult, friction, self_feedback
 from rlpipe.evaluate.friction.settings import FrictionSettings
+from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
 from rlpipe.statistics.intervals import Interval, interval
 from rlpipe.types import Engine, Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION

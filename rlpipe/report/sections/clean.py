@@ -10,9 +10,9 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.contamination.clean_score import Scored, clean_scores, headline
-from rlpipe.overlap.clean import clean_subset
+from rlpipe.overlap.clean_subset import clean_subset
 from rlpipe.report.blocks import Block, Cell, Column, Heading, Prose, Table
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, count, escape, interval, number, run_name
 from rlpipe.report.measures import Measured
 from rlpipe.report.sections.probes import Seed

@@ -11,7 +11,7 @@ import polars as pl
 
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import MINUS, count, escape, interval, listing, number, p_value, run_name, seconds
 from rlpipe.report.measures import Measure, Measured, as_row
 from rlpipe.report.random_rewards import gains

@@ -10,7 +10,7 @@ import polars as pl
 from rlpipe import artifacts
 from rlpipe.contamination.verdict import Verdict, with_random_reward
 from rlpipe.report.blocks import Block, Cell, Column, Heading, Prose, Section, Table, absent
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, escape, listing
 from rlpipe.report.measures import Measured
 from rlpipe.report.random_rewards import gains

@@ -10,7 +10,7 @@ import polars as pl
 
 from rlpipe.report.blocks import Figure, Prose, Section, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import listing
 
 ID, TITLE, SHORT = "curves", "Training curves", "Training curves"

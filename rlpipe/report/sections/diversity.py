@@ -10,7 +10,7 @@ import polars as pl
 
 from rlpipe.report.blocks import Cell, Column, Figure, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import NONE, number, run_name
 from rlpipe.report.measures import Measured
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Prose, Table
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, count, escape, listing, number, run_name
 from rlpipe.report.sections.probes import Seed
 

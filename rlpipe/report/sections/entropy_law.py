@@ -11,7 +11,7 @@ import polars as pl
 
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, escape, interval, listing, number, run_name, significant
 from rlpipe.statistics.entropy_law import Law, NoFit, block_means, entropy_law
 

@@ -12,7 +12,7 @@ from rlpipe.contamination.members.power import exposure_rows, power_curve
 from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Prose, Table
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, escape, interval, listing, number
 from rlpipe.report.sections.probes import Seed, primary
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from rlpipe.report.blocks import Figure, Section, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.measures import Measured
 
 ID, TITLE, SHORT = "levels", "By task and level", "By task and level"

@@ -9,7 +9,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.report.blocks import Html, Prose, Section
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import count, escape, listing, number, run_name, seconds
 
 ID, TITLE, SHORT = "overview", "What was run", "What was run"

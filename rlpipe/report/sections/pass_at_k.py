@@ -12,7 +12,7 @@ import polars as pl
 
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Prose, Section, Table, absent
 from rlpipe.report.charts import Colours, highlight, opacity, powers_axis, specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import NONE, number, run_name
 from rlpipe.report.measures import Measured
 from rlpipe.statistics.crossover import Crossover, crossover, first_k

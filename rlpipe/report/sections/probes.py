@@ -10,11 +10,11 @@ import altair as alt
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.contamination.probes.analysis import ScoreTable, roc_rows
+from rlpipe.contamination.probes.detector_metrics import ScoreTable, roc_rows
 from rlpipe.contamination.probes.detectors import DETECTORS, score_probes
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Prose, Table
 from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import NONE, count, escape, number, run_name
 
 ALSO_SHOWN = ("greedy_entropy", "accuracy")

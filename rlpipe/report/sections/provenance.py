@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from rlpipe.report.blocks import Block, Cell, Column, Prose, Section, Table, absent
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, count, escape, listing, run_name, seconds, size
 from rlpipe.report.sections import resolved
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from rlpipe.report.blocks import Cell, Column, Table
-from rlpipe.report.data import Data
+from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, escape, run_name
 
 

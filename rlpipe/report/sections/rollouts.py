@@ -12,7 +12,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.report.blocks import Block, Html, Prose, Section, absent
-from rlpipe.report.data import WARM_UP, Data, policy_name
+from rlpipe.report.inputs import WARM_UP, Data, policy_name
 from rlpipe.report.markup import number
 from rlpipe.report.token_text import Decode, decoder, pieces
 

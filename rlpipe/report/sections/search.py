@@ -11,7 +11,7 @@ import polars as pl
 from rlpipe.evaluate.problems import SCORER
 from rlpipe.report.blocks import Figure, Prose, Section, absent
 from rlpipe.report.charts import Colours, powers_axis, specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.measures import Measured
 
 ID, TITLE, SHORT = "search", "Picking one of k rollouts", "Picking"

@@ -9,10 +9,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from rlpipe.evaluate.eval_rows import ALL, Row
+from rlpipe.evaluate.metric_row import ALL, Row
 from rlpipe.report.blocks import Cell, Column, Figure, Prose, Section, Table
 from rlpipe.report.charts import specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import NONE, count, escape, interval, listing, number, p_value, run_name
 from rlpipe.report.palette import css
 from rlpipe.search.metrics import FILE, SEARCH, metric_rows

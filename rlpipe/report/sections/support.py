@@ -10,7 +10,7 @@ import polars as pl
 from rlpipe.evaluate.compare.before_after import support_table
 from rlpipe.report.blocks import Cell, Column, Figure, Prose, Section, Table, absent
 from rlpipe.report.charts import specification
-from rlpipe.report.data import WARM_UP, Data
+from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import NONE, escape, number, run_name
 from rlpipe.report.measures import Measured
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rlpipe.report.data import WARM_UP
+from rlpipe.report.inputs import WARM_UP
 from rlpipe.report.markup import escape, interval, listing, number, p_value, run_name
 from rlpipe.report.measures import Measure, Measured
 

@@ -6,6 +6,7 @@ import json
 
 from rlpipe.models import journal
 from rlpipe.pipeline.stage import Context
+from rlpipe.report.palette import LIGHT
 
 
 def main(ctx: Context) -> None:
@@ -16,5 +17,5 @@ def main(ctx: Context) -> None:
     (ctx.out / "report.html").write_text(f"<!doctype html><title>Toy</title><pre>{json.dumps(values, indent=1)}</pre>")
     (ctx.out / "figures").mkdir()
     (ctx.out / "figures" / "curve.svg").write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><path d="M0 20 L40 0" stroke="black"/></svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><path d="M0 20 L40 0" stroke="{LIGHT["ink"]}"/></svg>'
     )

@@ -1,12 +1,4 @@
-# ruff: noqa: E501
-"""The script of the page: draws the charts, keeps their highlighting together, sorts tables, lists numbers.
-
-A module and not a file, as the report's key is made of the modules it imports. The browser of rollouts has its own.
-"""
-
-from __future__ import annotations
-
-SCRIPT = r"""
+// Draws the charts, keeps their highlighting together, sorts tables, lists numbers.
 "use strict";
 const page = JSON.parse(document.getElementById("page").textContent);
 const views = [];
@@ -121,4 +113,3 @@ const wide = window.matchMedia("(min-width:72rem)");
 const fit = () => { if (contents) contents.open = wide.matches; };
 wide.addEventListener("change", fit); fit();
 drawAll();
-"""

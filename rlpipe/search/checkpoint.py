@@ -10,9 +10,9 @@ import torch
 
 from rlpipe import artifacts, models
 from rlpipe.engine.hf import HFEngine
-from rlpipe.evaluate.eval_rows import Row
+from rlpipe.evaluate.metric_row import Row
 from rlpipe.search.metrics import FILE, SEARCH, metric_rows
-from rlpipe.search.rows import write_searches
+from rlpipe.search.searches import write_searches
 from rlpipe.search.settings import SearchStageSettings
 from rlpipe.types import Prompt
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.contamination.verdict import Verdict
-from rlpipe.evaluate.eval_rows import ALL, label
+from rlpipe.evaluate.metric_row import ALL, label
 
 COLOURS = {"clean": "green", "review": "yellow", "contaminated": "red", "unknown": "dim"}
 LOG_WIDTH = 140

@@ -1,9 +1,4 @@
-# ruff: noqa: E501
-"""The script of the browser of rollouts: choose a policy, an occasion and a prompt; read tokens coloured by entropy."""
-
-from __future__ import annotations
-
-BROWSER_SCRIPT = r"""
+// The browser of rollouts: choose a policy, an occasion and a prompt; read tokens coloured by entropy.
 "use strict";
 (() => {
   const data = page.rollouts, root = document.getElementById("browser");
@@ -96,4 +91,3 @@ BROWSER_SCRIPT = r"""
   $("next").addEventListener("click", () => step(1));
   refresh();
 })();
-"""

@@ -16,7 +16,7 @@ from scipy.stats import mannwhitneyu
 
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER, NONMEMBER, SUSPECT
 from rlpipe.contamination.settings import ContaminationSettings
-from rlpipe.evaluate.eval_rows import ALL, stable
+from rlpipe.evaluate.metric_row import ALL, stable
 from rlpipe.statistics.auc import (
     Interval,
     bootstrap,

@@ -18,7 +18,7 @@ from rlpipe.evaluate.diversity.measures import (
     vendi,
 )
 from rlpipe.evaluate.diversity.ngrams import distinct_group, ead, self_bleu
-from rlpipe.evaluate.eval_rows import ALL, Row, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, to_json
 from rlpipe.evaluate.problems import read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.overlap.paraphrase.embed import Embed

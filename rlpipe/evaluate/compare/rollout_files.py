@@ -11,7 +11,7 @@ import polars as pl
 from rlpipe import artifacts
 from rlpipe.evaluate.compare.before_after import crossover_of, support_table
 from rlpipe.evaluate.compare.differences import compare
-from rlpipe.evaluate.eval_rows import ALL, Row, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, to_json
 from rlpipe.evaluate.problems import problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summaries import passes

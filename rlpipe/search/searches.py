@@ -16,7 +16,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.engine.batched import Remembering, together
-from rlpipe.evaluate.eval_rows import Row
+from rlpipe.evaluate.metric_row import Row
 from rlpipe.progress import progress
 from rlpipe.search.metrics import SEARCH
 from rlpipe.search.particle_filter import Filter
