@@ -1,4 +1,4 @@
-"""Which accelerator a job gets. Snakemake counts devices but does not number them, so a stage takes a lease on one.
+"""Which accelerator a job gets. A stage takes a lease on as many as its rule says, among those it can see.
 
 A lease is a file lock: the kernel drops it however the holder ends.
 """
@@ -34,7 +34,7 @@ def lease(count: int) -> list[str]:
         return []
     if len(devices) < count:
         raise ValueError(
-            f"{count} devices asked for, {len(devices)} here ({', '.join(devices)}): lower the rule's `gpu`"
+            f"{count} devices asked for, {len(devices)} here ({', '.join(devices)}): lower the rule's `devices`"
         )
     while len(taken := _take(devices, count)) < count:
         time.sleep(0.5)

@@ -217,6 +217,15 @@ def test_reports_and_lint_work(pulled: Project) -> None:
     assert "Congratulations" in pulled.snakemake("--lint")
 
 
+def test_the_devices_of_the_submitting_machine_decide_nothing(pulled: Project) -> None:
+    asked = []
+    for devices in ("", "0,1"):
+        lines = pulled.snakemake("-n", "-p", "--forceall", CUDA_VISIBLE_DEVICES=devices).splitlines()
+        asked.append(sorted(line for line in lines if "resources:" in line or "--devices" in line))
+    assert asked[0] == asked[1]
+    assert sum("--devices 1 " in line for line in asked[0]) == 14
+
+
 def test_a_no_op_imports_nothing_heavy(pulled: Project) -> None:
     done = pulled.call("python", "-X", "importtime", "-m", "snakemake", "--cores", "all")
     assert "Nothing to be done" in done.stderr

@@ -18,11 +18,9 @@ shell.prefix(
 import rlpipe.params.config
 import rlpipe.pipeline.plan
 from rlpipe.pipeline.code_hash import Code
-from rlpipe.pipeline.devices import visible
 from rlpipe.pipeline.record import record
 
 PARAMS_FILE = ", ".join(map(str, workflow.overwrite_configfiles)) or "params.yaml"
-DEVICES = min(1, len(visible()))
 
 CAPTIONS = {
     "Report": workflow.current_basedir.join("../report/page.rst"),

@@ -10,12 +10,12 @@ rule contamination:
         "<logs>/contamination/{run}/seed-{seed}.log",
     threads: settings.contamination.threads
     resources:
-        gpu=DEVICES,
         mem_mb=1500,
         runtime=240,
     params:
         uses=["contamination", "runs.{run}.plant"],
         code=checkers,
+        devices=1,
         threads=settings.contamination.threads,
     shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {params.devices} > {log} 2>&1"

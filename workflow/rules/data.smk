@@ -6,14 +6,14 @@ rule curate:
     log:
         "<logs>/curate.log",
     resources:
-        gpu=DEVICES if settings.curate.decontamination.paraphrases else 0,
         mem_mb=1500,
         runtime=60,
     params:
         uses=["curate"],
         code=checkers,
+        devices=1 if settings.curate.decontamination.paraphrases else 0,
     shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {params.devices} > {log} 2>&1"
 
 
 rule data:

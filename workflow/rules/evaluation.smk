@@ -9,18 +9,18 @@ rule evaluate:
         "<logs>/evaluate/{run}/seed-{seed}.log",
     threads: settings.evaluate.threads
     resources:
-        gpu=DEVICES,
         mem_mb=1500,
         runtime=240,
     params:
         uses=["evaluate"],
         code=checkers,
+        devices=1,
         threads=settings.evaluate.threads,
     shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {params.devices} > {log} 2>&1"
 
 
-rule evaluate_sft:
+use rule evaluate as evaluate_sft with:
     input:
         "<results>/curate.done",
         "<results>/sft.done",
@@ -28,14 +28,3 @@ rule evaluate_sft:
         touch("<results>/evaluate/sft.done"),
     log:
         "<logs>/evaluate/sft.log",
-    threads: settings.evaluate.threads
-    resources:
-        gpu=DEVICES,
-        mem_mb=1500,
-        runtime=240,
-    params:
-        uses=["evaluate"],
-        code=checkers,
-        threads=settings.evaluate.threads,
-    shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"

@@ -12,7 +12,6 @@ rule report:
     log:
         "<logs>/report.log",
     resources:
-        gpu=0,
         mem_mb=1500,
         runtime=60,
     params:

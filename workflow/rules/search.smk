@@ -11,18 +11,18 @@ rule search:
         "<logs>/search/{run}/seed-{seed}.log",
     threads: SEARCH_THREADS
     resources:
-        gpu=DEVICES,
         mem_mb=1500,
         runtime=240,
     params:
         uses=["search"],
         code=checkers,
+        devices=1,
         threads=SEARCH_THREADS,
     shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {params.devices} > {log} 2>&1"
 
 
-rule search_sft:
+use rule search as search_sft with:
     input:
         searched,
         "<results>/curate.done",
@@ -31,14 +31,3 @@ rule search_sft:
         touch("<results>/search/sft.done"),
     log:
         "<logs>/search/sft.log",
-    threads: SEARCH_THREADS
-    resources:
-        gpu=DEVICES,
-        mem_mb=1500,
-        runtime=240,
-    params:
-        uses=["search"],
-        code=checkers,
-        threads=SEARCH_THREADS,
-    shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"

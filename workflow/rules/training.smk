@@ -9,15 +9,15 @@ rule sft:
         "<logs>/sft.benchmark.tsv"
     threads: settings.sft.threads
     resources:
-        gpu=DEVICES,
         mem_mb=1500,
         runtime=240,
     params:
         uses=["model", "sft"],
         code=[],
+        devices=1,
         threads=settings.sft.threads,
     shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {params.devices} > {log} 2>&1"
 
 
 rule train:
@@ -33,7 +33,6 @@ rule train:
         "<logs>/train/{run}/seed-{seed}.benchmark.tsv"
     threads: train_threads
     resources:
-        gpu=DEVICES,
         mem_mb=1500,
         runtime=1440,
     params:
@@ -46,9 +45,10 @@ rule train:
             "runs.{run}.plant",
         ],
         code=methods_and_checkers,
+        devices=1,
         threads=train_threads,
     shell:
-        "python -m rlpipe.pipeline.stage {output} --devices {resources.gpu} > {log} 2>&1"
+        "python -m rlpipe.pipeline.stage {output} --devices {params.devices} > {log} 2>&1"
 
 
 rule training:
