@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 from rlpipe.pipeline.code_hash import Code, imports
@@ -29,6 +31,24 @@ LAYERS = (
     {"types"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+# Between rooms of the second layer, in one direction each; everything else they share stands below them.
+SIDEWAYS = {
+    "contamination": {"curate.files.texts", "evaluate.metric_row", "evaluate.problems"},
+    "search": {"evaluate.metric_row"},
+    "report": {
+        "contamination.clean_score",
+        "contamination.members.power",
+        "contamination.probes.detector_metrics",
+        "contamination.probes.detectors",
+        "contamination.verdict",
+        "evaluate.compare.before_after",
+        "evaluate.metric_row",
+        "evaluate.problems",
+        "evaluate.settings",
+        "search.metrics",
+        "search.settings",
+    },
+}
 # Any of the upper layers may use these; they use no layer but `types` and each other.
 SHARED = {"artifacts", "models", "prompts", "params"}
 # What moves artifacts and reads parameters; stages see `stage` and `progress` of it.
@@ -50,15 +70,18 @@ def module(file: Path) -> str:
 
 
 def targets(name: str) -> Iterator[str]:
-    """Modules of the package that a module imports, those inside functions too; not the packages they lie in."""
+    """Modules of the package that a module imports, inside functions and for type checkers too; not their packages."""
     path = CODE.path(name)
     assert path is not None
-    found = imports(ast.parse(path.read_text()))
-    for level, base, member in found:
-        assert level == 0, f"{name}: relative imports hide where things are"
-        if base.partition(".")[0] == "rlpipe":
-            inner = f"{base}.{member}"
-            yield inner if member and CODE.path(inner) else base
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("rlpipe."))
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: relative imports hide where things are"
+            base = node.module or ""
+            if base.partition(".")[0] == "rlpipe":
+                inner = (f"{base}.{alias.name}" for alias in node.names)
+                yield from (module if CODE.path(module) else base for module in inner)
 
 
 def part(name: str) -> str:
@@ -74,8 +97,24 @@ def test_imports_point_downwards() -> None:
         for name, target in EDGES
         if part(name) in RANK and part(target) in RANK and RANK[part(target)] < RANK[part(name)]
     ]
-    # Overlap between texts is one computation, on two sides of the same layer; forward passes and curricula likewise.
     assert wrong == []
+
+
+def test_imports_between_rooms_of_the_second_layer_are_those_listed() -> None:
+    found: dict[str, set[str]] = {}
+    for name, target in EDGES:
+        room, other = part(name), part(target)
+        if room != other and {room, other} <= LAYERS[1]:
+            found.setdefault(room, set()).add(target.removeprefix("rlpipe."))
+    assert found == SIDEWAYS
+    assert nx.is_directed_acyclic_graph(nx.DiGraph((r, t.partition(".")[0]) for r in found for t in found[r]))
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    # Those inside functions and for type checkers count too.
+    graph = nx.DiGraph(EDGES)
+    circles = [sorted(group) for group in nx.strongly_connected_components(graph) if len(group) > 1]
+    assert circles == []
 
 
 def test_every_module_has_its_place() -> None:
@@ -148,14 +187,32 @@ def test_provenance_uses_the_standard_library_alone(name: str) -> None:
     assert roots - set(sys.stdlib_module_names) <= {"rlpipe"}
 
 
-def test_files_and_functions_stay_short() -> None:
-    long = {str(f.relative_to(HOME)): n for f in FILES if (n := len(f.read_text().splitlines())) > 300}
-    assert long == {}
-    functions = {
-        f"{module(file)}.{node.name}": size
+def test_rooms_stay_small() -> None:
+    # Methods, sections of the report and tests are lists: they grow by one file each.
+    rooms = {file.parent for file in FILES} - {HOME / "rlpipe" / "methods", HOME / "rlpipe" / "report" / "sections"}
+    crowded = {str(r): n for r in rooms if (n := sum(f.name != "__init__.py" for f in r.glob("*.py"))) > 14}
+    assert crowded == {}
+
+
+def test_files_stay_short() -> None:
+    files = [*FILES, *(HOME / "benchmarks").rglob("*.py"), *(HOME / "tests").rglob("*.py")]
+    assert {str(f.relative_to(HOME)): n for f in files if (n := len(f.read_text().splitlines())) > 300} == {}
+
+
+def test_functions_stay_short() -> None:
+    lengths = {
+        f"{module(file)}.{node.name}": length(node)
         for file in FILES
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (size := (node.end_lineno or node.lineno) - node.body[0].lineno + 1) > 60
     }
-    assert functions == {}
+    assert {name: n for name, n in lengths.items() if n > 45} == {}
+    median = statistics.median(lengths.values())
+    print(f"{len(lengths)} functions, median {median:g} lines")
+    assert median <= 8
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of the body, without its docstring."""
+    body = node.body[ast.get_docstring(node) is not None :]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0

@@ -129,8 +129,7 @@ def _accelerators() -> Iterator[Finding]:
         return
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        remedy = f"use all of them: `snakemake --cores all --resources gpu={len(devices)}`" if len(devices) > 1 else ""
-        yield Finding("accelerators", names, "ok", remedy)
+        yield Finding("accelerators", names)
     else:
         remedy = "install a torch built for CUDA, as https://pytorch.org/get-started says, and a driver that fits"
         yield Finding("accelerators", f"{len(devices)}, not usable by torch {torch.__version__}", "problem", remedy)

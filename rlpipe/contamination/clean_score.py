@@ -17,7 +17,7 @@ import polars as pl
 from rlpipe.artifacts import ArtifactError
 from rlpipe.contamination.probes.detector_metrics import to_json
 from rlpipe.curate.files.texts import TextFile, batches
-from rlpipe.evaluate.metric_row import ALL, stable
+from rlpipe.evaluate.metric_row import ALL, bounds, stable
 from rlpipe.evaluate.problems import metric, problem_table, read_samples
 from rlpipe.overlap.clean_subset import clean_subset
 from rlpipe.statistics.intervals import Interval, interval
@@ -111,10 +111,7 @@ def _row(scored: Scored) -> dict[str, Any]:
         "benchmark": scored.benchmark,
         "metric": m.name if scored.subset == "all" else f"clean:{m.name}",
         "k": m.k,
-        "value": found.value,
-        "se": found.se,
-        "ci_lo": found.low,
-        "ci_hi": found.high,
+        **bounds(found),
         "ci_method": found.method,
         "n_boot": found.draws,
         "n_problems": scored.n,

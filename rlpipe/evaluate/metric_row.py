@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlpipe.statistics.intervals import Interval
+    from rlpipe.statistics.paired import Paired
 
 Row = dict[str, Any]
 ALL = "all"
@@ -21,6 +25,11 @@ def stable(value: Any) -> Any:
 
 def to_json(value: Mapping[str, Any]) -> str:
     return json.dumps(stable(value), sort_keys=True)
+
+
+def bounds(found: Interval | Paired) -> Row:
+    """A value with its standard error and interval, in the columns of eval/1."""
+    return {"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high}
 
 
 def label(name: str, k: int | None = None) -> str:

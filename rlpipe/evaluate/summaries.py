@@ -12,7 +12,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.evaluate.diversity.measures import diversity_table
-from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, bounds, stable, to_json
 from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table, read_samples
 from rlpipe.evaluate.second_opinion import METRIC, disagreement
 from rlpipe.evaluate.settings import EvaluateSettings
@@ -100,8 +100,7 @@ def _benchmark_rows(
 
 
 def _numbers(m: Metric, found: Interval) -> Row:
-    bounds = {"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high}
-    return {"metric": m.name, "k": m.k, **bounds, "ci_method": found.method, "n_boot": found.draws}
+    return {"metric": m.name, "k": m.k, **bounds(found), "ci_method": found.method, "n_boot": found.draws}
 
 
 def _remarks(m: Metric, values: np.ndarray, correct: np.ndarray | None, n: int, confidence: float) -> dict[str, Any]:

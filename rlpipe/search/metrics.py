@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rlpipe import artifacts
-from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, bounds, stable, to_json
 from rlpipe.search.settings import REFERENCES, SearchStageSettings
 from rlpipe.statistics.intervals import Interval, interval
 from rlpipe.statistics.paired import Paired, holm, paired
@@ -174,8 +174,9 @@ def _differences(found: Mapping[str, Curve], settings: SearchStageSettings) -> I
 def _row(metric: str, k: int, found: Interval | Paired, info: Row, draws: int = 0) -> Row:
     how = found.method if isinstance(found, Interval) else found.ci_method
     counted = found.draws if isinstance(found, Interval) else (draws if how.startswith("bootstrap") else 0)
-    bounds = {"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high}
-    return stable({"metric": metric, "k": k, **bounds, "ci_method": how, "n_boot": counted, "info_json": to_json(info)})
+    return stable(
+        {"metric": metric, "k": k, **bounds(found), "ci_method": how, "n_boot": counted, "info_json": to_json(info)}
+    )
 
 
 def _told(curve: Curve, point: Point) -> Row:

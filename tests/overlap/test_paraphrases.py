@@ -13,17 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from rlpipe import artifacts, models
+from rlpipe import artifacts
 from rlpipe.artifacts import CONTAMINATION
-from rlpipe.commands.app import app
 from rlpipe.contamination.overlap_table import copies
-from rlpipe.curate.curate import curate, describe
-from rlpipe.curate.decontaminate import decontaminate
 from rlpipe.curate.files.texts import TextFile, batches
-from rlpipe.curate.item import Item
-from rlpipe.curate.settings import CurateSettings, Decontamination
 from rlpipe.models import ModelError, from_scratch, save_policy, word_tokenizer
 from rlpipe.overlap.clean_subset import clean_subset
 from rlpipe.overlap.overlap import overlap
@@ -285,100 +279,7 @@ def test_a_model_as_the_judge(tmp_path: Path) -> None:
     assert "are more than the 64 of the model" in answer.said
 
 
-def test_by_command(tmp_path: Path) -> None:
-    save_policy(*tiny_policy(words=[*BREAD.split(), *OTHER.split()]), tmp_path / "encoder")
-    train = written(tmp_path / "train.parquet", {"a": turned(BREAD), "b": OTHER})
-    evaluation = written(tmp_path / "set.parquet", {"e": BREAD})
-    base = ["contamination", "--train", str(train), "--eval", str(evaluation), "--out", str(tmp_path / "out")]
-    with_model = [*base, "--embed", str(tmp_path / "encoder"), "--cosine", "-1"]
-    result = CliRunner().invoke(app, with_model)
-    assert result.exit_code == 0, result.output
-    table = artifacts.read(tmp_path / "out" / "overlap.parquet", CONTAMINATION)
-    pairs = table.filter(pl.col("method") == "embedding")
-    assert set(pairs["train_id"]) == {"a", "b"}
-    assert "set: 1 rows compared by embeddings; pairs: 2 not judged" in " ".join(result.output.split())
-    result = CliRunner().invoke(app, [*with_model, "--judge", str(judge_saying("no", tmp_path / "judge"))])
-    assert result.exit_code == 0, result.output
-    assert "pairs: 2 judged different" in " ".join(result.output.split())
-    table = artifacts.read(tmp_path / "out" / "overlap.parquet", CONTAMINATION)
-    assert clean_subset(table, pl.DataFrame({"prompt_id": ["e"]})) == ["e"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--train", "t", "--eval", "e", "--embed", "nowhere/at/all"], "embedding model nowhere/at/all: cannot be"),
-        (["--train", "t", "--eval", "e", "--judge", "j"], "--judge and --cosine go with --embed"),
-        (["--model", "m", "--embed", "x"], "only with --train and --eval"),
-        (["--train", "t", "--eval", "e", "--embed", "x", "--cosine", "2"], "less than or equal to 1"),
-    ],
-)
-def test_refused_before_anything_is_read(arguments: list[str], message: str, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["contamination", *arguments, "--out", str(tmp_path / "out")])
-    assert result.exit_code != 0
-    assert message in " ".join(f"{result.output} {result.exception}".split())
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_judge_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     save_policy(*tiny_policy(), tmp_path / "m")
     with pytest.raises(ModelError, match="nothing: cannot be loaded"):
         ParaphraseSearch.load(Paraphrases(model=str(tmp_path / "m"), judge=str(tmp_path / "nothing")))
-
-
-def settings(tmp_path: Path, **decontamination: Any) -> CurateSettings:
-    rows = {"train": [turned(BREAD), turned(SHEEP), OTHER + " 3"], "test": [BREAD, SHEEP.replace("30", "31")]}
-    sources = []
-    for name, questions in rows.items():
-        path = tmp_path / f"{name}.jsonl"
-        path.write_text("".join(json.dumps({"question": q, "answer": "#### 3"}) + "\n" for q in questions))
-        sources.append({"path": str(path), "split": name})
-    return CurateSettings.model_validate({"sources": sources, "decontamination": decontamination})
-
-
-def test_within_curation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    off = curate(settings(tmp_path))
-    assert len(off.prompts) == 5
-    assert all("embedding" not in found for found in off.summary["overlap"].values())
-    judge: list[Judge | None] = [None]
-    monkeypatch.setattr(
-        ParaphraseSearch, "load", classmethod(lambda cls, asked: ParaphraseSearch(asked, bag, judge[0]))
-    )
-    found = curate(settings(tmp_path, paraphrases={"model": "bag"}))
-    (row,) = found.rejected
-    assert (row["stage"], row["reason"]) == ("decontaminate", "review, embedding: cosine 1.000, no judge looked")
-    assert turned(BREAD) in row["text"]
-    (name,) = found.summary["overlap"]
-    assert found.summary["overlap"][name]["n_by_decision"] == {"drop": 0, "review": 1, "template": 1}
-    assert f"paraphrases of {name}: 2 rows compared by embeddings; pairs: 2 not judged" in describe(found.summary)
-    kept = curate(settings(tmp_path, paraphrases={"model": "bag"}, review="keep"))
-    assert len(kept.prompts) == 5
-    judge[0] = says("no")
-    assert len(curate(settings(tmp_path, paraphrases={"model": "bag"})).prompts) == 5
-    judge[0] = says("yes")
-    templates = curate(settings(tmp_path, paraphrases={"model": "bag"}, review="keep", template="drop"))
-    assert sorted(r["reason"].partition(":")[0] for r in templates.rejected) == [
-        "drop, embedding",
-        "template, embedding",
-    ]
-
-
-def test_all_rows_of_a_text_are_left_out() -> None:
-    """A pair by embeddings names the first row of a text; the others differ from it by their system message alone."""
-
-    def item(name: str, text: str) -> Item:
-        prompt = [{"role": "system", "content": name}, {"role": "user", "content": text}]
-        row = {"prompt_id": name, "data_source": "s", "prompt": prompt, "metadata_json": "{}"}
-        return Item(row, name, ("train",))
-
-    items = [item("a", turned(BREAD)), item("b", turned(BREAD)), item("c", OTHER), item("e", BREAD)]
-    splits = {"a": "train", "b": "probe", "c": "train", "e": "test"}
-    found = decontaminate(items, splits, Decontamination(), search(says("yes")))
-    assert [i.id for i in found.items] == ["c", "e"]
-    assert [r.prompt_id for r in found.rejected] == ["a", "b"]
-
-
-def test_curation_stops_at_a_model_before_it_reads_a_file(tmp_path: Path) -> None:
-    asked = {"paraphrases": {"model": str(tmp_path / "nothing")}}
-    with pytest.raises(models.ModelError, match=r"embedding model .*nothing: cannot be loaded"):
-        curate(CurateSettings.model_validate({"sources": [{"path": "no.jsonl"}], "decontamination": asked}))

@@ -12,7 +12,7 @@ from rlpipe.report.inputs import Data
 from rlpipe.report.measures import Measured
 from rlpipe.report.report import write_report
 from rlpipe.report.settings import ReportSettings
-from tests.report import synthetic
+from tests.report import synthetic, synthetic_rows
 
 
 class Made(NamedTuple):
@@ -31,7 +31,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def settings() -> ReportSettings:
-    return ReportSettings.model_validate(synthetic.params(synthetic.Size())["report"])
+    return ReportSettings.model_validate(synthetic.params(synthetic_rows.Size())["report"])
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,11 @@ from rlpipe.report.report import build
 from rlpipe.report.sections import clean, contamination, exposure
 from rlpipe.report.sections import drift as watch
 from rlpipe.report.settings import ReportSettings
-from tests.report import synthetic
+from tests.report import synthetic, synthetic_rows
 from tests.report.conftest import Made
 from tests.report.test_page import parsed, validate
 
-SIZE = synthetic.Size(problems=3, samples=8, steps=4, runs=("grpo",), seeds=(0,))
+SIZE = synthetic_rows.Size(problems=3, samples=8, steps=4, runs=("grpo",), seeds=(0,))
 SEED = [("grpo", 0, "contamination/grpo/seed-0")]
 
 
@@ -44,7 +44,7 @@ def small(tmp_path: Path) -> dict[str, Path]:
 
 def flag(root: Path, eval_ids: Sequence[str], source: str) -> None:
     """Let an overlap table find these evaluation prompts among the training prompts."""
-    rows = [row for row in synthetic.overlap_rows("grpo") if row["record_type"] != "pair"]
+    rows = [row for row in synthetic_rows.overlap_rows("grpo") if row["record_type"] != "pair"]
     pair = {"record_type": "pair", "method": "exact", "decision": "drop", "eval_set": source, "method_version": "1"}
     rows = [pair | {"train_id": "t", "eval_id": identity} for identity in eval_ids] + rows
     artifacts.write(root / "overlap.parquet", artifacts.CONTAMINATION, rows)
@@ -125,7 +125,7 @@ def planted(root: Path, run: str, seed: int, epochs: int, area: float) -> Path:
     folder = root / name
     folder.mkdir(parents=True)
     artifacts.write(folder / "metrics.parquet", artifacts.EVAL, rows)
-    artifacts.write(folder / "overlap.parquet", artifacts.CONTAMINATION, synthetic.overlap_rows(run))
+    artifacts.write(folder / "overlap.parquet", artifacts.CONTAMINATION, synthetic_rows.overlap_rows(run))
     return folder
 
 

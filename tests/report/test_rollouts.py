@@ -12,7 +12,7 @@ from rlpipe.report.inputs import Data
 from rlpipe.report.sections import rollouts
 from rlpipe.report.settings import ReportSettings
 from rlpipe.report.token_text import decoder, pieces
-from tests.report import synthetic
+from tests.report import synthetic, synthetic_rows
 from tests.report.conftest import Made
 
 
@@ -99,7 +99,7 @@ def test_pieces_join_to_the_text_for_words_and_for_bytes(tmp_path: Path) -> None
     synthetic.tokenizer(tmp_path)
     decode = decoder(tmp_path)
     assert decode is not None
-    ids = [synthetic.ID[word] for word in ("make", "3", "from", "1", "2", "<eos>")]
+    ids = [synthetic_rows.ID[word] for word in ("make", "3", "from", "1", "2", "<eos>")]
     assert pieces(ids, decode) == ["make", " 3", " from", " 1", " 2", " <eos>"]
     assert decoder(tmp_path / "nothing") is None
 

@@ -16,11 +16,11 @@ from rlpipe.evaluate.summaries import write_metrics
 from rlpipe.report.blocks import Figure, Points, Prose, Section, Table
 from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.measures import Measured, decided
-from rlpipe.report.sections import comparison, curves, entropy_law, overview, pass_at_k, provenance, verdicts
+from rlpipe.report.sections import comparison, curves, entropy_law, overview, pass_at_k, verdicts
 from rlpipe.report.settings import ReportSettings
 from rlpipe.statistics.entropy_law import Law
 from rlpipe.statistics.paired import Paired, paired
-from tests.report import synthetic
+from tests.report import synthetic_rows
 from tests.report.conftest import Made
 
 
@@ -127,11 +127,13 @@ def test_a_clear_winner_is_marked_and_a_tie_is_not(tmp_path: Path) -> None:
 
 def pair_of_runs(root: Path, lifted: bool) -> dict[str, Path]:
     """Two runs evaluated on 20 prompts: equal rollouts, or all of the second run's correct."""
-    size, inputs = synthetic.Size(), {}
+    size, inputs = synthetic_rows.Size(), {}
     for run in ("a", "b"):
         out = inputs[f"evaluate/{run}/seed-0"] = root / run
         out.mkdir(parents=True)
-        rows = synthetic.rollout_rows(np.random.default_rng(3), synthetic.problems(size, 2), 8, run, 1, 1.0, 0.0, 0.3)
+        rows = synthetic_rows.rollout_rows(
+            np.random.default_rng(3), synthetic_rows.problems(size, 2), 8, run, 1, 1.0, 0.0, 0.3
+        )
         if lifted and run == "b":
             rows = [row | {"acc": True, "canonical_answer": "x"} for row in rows]
         artifacts.write(out / "samples.parquet", artifacts.ROLLOUTS, rows)
@@ -181,7 +183,7 @@ def test_a_resumed_run_counts_the_seconds_of_its_steps(inputs: dict[str, Path], 
 
 
 def test_random_rewards_that_teach_are_flagged(inputs: dict[str, Path]) -> None:
-    runs = {run: {"methods": ["grpo", "random_reward"] if run == "grpo" else ["grpo"]} for run in synthetic.RUNS}
+    runs = {run: {"methods": ["grpo", "random_reward"] if run == "grpo" else ["grpo"]} for run in synthetic_rows.RUNS}
     data = Data(inputs, ReportSettings(), {"runs": runs})
     notes = comparison.taught_by_chance(Measured(data))
     assert len(notes) == 1
@@ -264,50 +266,3 @@ def test_picking_starts_at_pass_at_one(made: Made, measured: Measured) -> None:
     assert set(rows["strategy"]) == {"any correct", "majority", "likeliest"}
     first = rows.filter((pl.col("run") == "grpo") & (pl.col("k") == 1) & (pl.col("strategy") == "likeliest"))
     assert first["value"].item() == pytest.approx(measured.values("grpo", "pass@1").mean())
-
-
-def test_provenance_has_a_row_per_artifact(made: Made) -> None:
-    found = table(made.sections["provenance"], "provenance")
-    assert found.numbers is not None
-    assert found.numbers["artifact"].to_list() == sorted(made.inputs)
-    assert found.numbers["key"].str.len_chars().min() == 64
-    assert all(len(row[1].title) == 64 and len(row[1].text) < 40 for row in found.rows)
-    said = text(made.sections["provenance"])
-    assert "2 cores of some processor, 17.2 GB memory, Linux x86_64, no accelerator used" in said
-    assert "torch\u00a02.13.0" in said
-    assert "vllm" not in said
-    stack = table(made.sections["provenance"], "runs").rows
-    assert [row[1].text for row in stack] == ["grpo", "grpo", "grpo, clip_cov (fraction 0.005)"]
-    assert stack[1][2].text == "learning_rate 0.0003"
-
-
-def test_artifacts_without_receipts_are_no_error(inputs: dict[str, Path], tmp_path: Path) -> None:
-    (tmp_path / "bare").mkdir()
-    section = provenance.build(Data({"curate": tmp_path / "bare"}, ReportSettings()))
-    assert "No artifact records the machine" in text(section)
-
-
-def test_machines_and_versions_that_differ_are_named(tmp_path: Path) -> None:
-    found = {}
-    for name, cores, torch in (("curate", 2, "2.13"), ("sft", 4, "2.14")):
-        root = found[name] = tmp_path / name
-        root.mkdir()
-        artifacts.write_json(root / "environment.json", {"machine": {"cores": cores}, "versions": {"torch": torch}})
-    data = Data(found, ReportSettings())
-    assert "2 kinds of machine, so their times do not compare" in provenance.machines(data)
-    assert "torch\u00a02.13 and 2.14" in provenance.versions(data)
-    assert "1 package differs between artifacts: torch" in provenance.versions(data)
-
-
-def test_provenance_shows_what_was_resolved_and_which_method_changed_which(made: Made) -> None:
-    methods = table(made.sections["provenance"], "methods-resolved").numbers
-    assert methods is not None
-    said = {row["run"]: (row["methods"], row["changes"]) for row in methods.iter_rows(named=True)}
-    assert said["clip_cov"] == (
-        "grpo (reduction token); clip_cov (fraction 0.005)",
-        "clip_cov wraps grpo's policy_loss",
-    )
-    assert said["grpo"][1] == ""
-    settings = table(made.sections["provenance"], "settings-resolved")
-    marked = {row[0].text for row in settings.rows if any(cell.tone == "mark" for cell in row)}
-    assert marked == {"<code>learning_rate</code>"}

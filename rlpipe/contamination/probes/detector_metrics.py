@@ -16,6 +16,7 @@ from scipy.stats import mannwhitneyu
 
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER, NONMEMBER, SUSPECT
 from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.evaluate import metric_row
 from rlpipe.evaluate.metric_row import ALL, stable
 from rlpipe.statistics.auc import (
     Interval,
@@ -243,5 +244,4 @@ def roc_rows(table: ScoreTable, models: Sequence[str], role: str = MEMBER) -> li
 
 def to_json(value: Mapping[str, Any]) -> str:
     """Sorted keys; NaN becomes null, as not every reader of JSON knows it."""
-    clean = {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in stable(value).items()}
-    return json.dumps(clean, sort_keys=True)
+    return metric_row.to_json({k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in value.items()})

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, bounds, stable, to_json
 from rlpipe.evaluate.problems import Metric, mean_over_seeds, metric, metrics_of, problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summaries import benchmarks
@@ -92,14 +92,13 @@ def _compare(
 
 
 def _row(name: str, benchmark: str, m: Metric, found: Paired, n: int, settings: EvaluateSettings) -> Row:
-    numbers = stable({"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high})
     return {
         "run_id": name,
         "model_id": name,
         "benchmark": benchmark,
         "metric": f"diff:{m.name}",
         "k": m.k,
-        **numbers,
+        **stable(bounds(found)),
         "ci_method": found.ci_method,
         "n_boot": 0 if found.ci_method in ("t", "none", "wilson") else settings.bootstrap_draws,
         "n_problems": found.num_problems,

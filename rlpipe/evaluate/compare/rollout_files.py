@@ -11,7 +11,7 @@ import polars as pl
 from rlpipe import artifacts
 from rlpipe.evaluate.compare.before_after import crossover_of, support_table
 from rlpipe.evaluate.compare.differences import compare
-from rlpipe.evaluate.metric_row import ALL, Row, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, bounds, to_json
 from rlpipe.evaluate.problems import problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summaries import passes
@@ -44,9 +44,8 @@ def compare_files(
     rows += [row for seed in frames[TRAINED] for row in _support_rows(frames[BASE][0], seed, settings, shared)]
     rows += _noise_rows(frames, shared)
     if traces is not None:
-        numbers = {"value": traces.value, "se": traces.se, "ci_lo": traces.low, "ci_hi": traces.high}
         info = {"p": traces.p, "test": traces.test, "other": BASE, "traces": traces.num_problems}
-        rows.append({**shared, "metric": "diff:log_perplexity", "ci_method": traces.ci_method, **numbers})
+        rows.append({**shared, "metric": "diff:log_perplexity", "ci_method": traces.ci_method, **bounds(traces)})
         rows[-1] |= {"n_problems": traces.num_problems, "n_samples": 1, "info_json": to_json(info)}
     Path(out_dir).mkdir(parents=True, exist_ok=True)
     artifacts.write(Path(out_dir) / "metrics.parquet", artifacts.EVAL, rows)

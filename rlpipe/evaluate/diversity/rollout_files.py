@@ -18,7 +18,7 @@ from rlpipe.evaluate.diversity.measures import (
     vendi,
 )
 from rlpipe.evaluate.diversity.ngrams import distinct_group, ead, self_bleu
-from rlpipe.evaluate.metric_row import ALL, Row, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, bounds, to_json
 from rlpipe.evaluate.problems import read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.overlap.paraphrase.embed import Embed
@@ -98,7 +98,6 @@ def _means(table: dict[str, list[float | None]], settings: EvaluateSettings, sam
         if len(known):
             s = settings
             (m,) = interval(known[:, None], s.interval, s.confidence, s.bootstrap_draws, s.seed, name in BOUNDED)
-            numbers = {"value": m.value, "se": m.se, "ci_lo": m.low, "ci_hi": m.high, "ci_method": m.method}
-            rows.append({"metric": name, **numbers, "n_problems": len(known), "n_samples": samples})
-            rows[-1]["n_boot"] = m.draws
+            how = {"ci_method": m.method, "n_boot": m.draws, "n_problems": len(known), "n_samples": samples}
+            rows.append({"metric": name, **bounds(m), **how})
     return rows

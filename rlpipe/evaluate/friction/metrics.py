@@ -10,7 +10,7 @@ import numpy as np
 from rlpipe import artifacts
 from rlpipe.evaluate.friction.loop import Dialogue, Feedback, FrictionResult, friction, self_feedback
 from rlpipe.evaluate.friction.settings import FrictionSettings
-from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
+from rlpipe.evaluate.metric_row import ALL, Row, bounds, stable, to_json
 from rlpipe.statistics.intervals import Interval, interval
 from rlpipe.types import Engine, Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION
@@ -71,9 +71,8 @@ def _intervals(values: np.ndarray, s: FrictionSettings, bounded: bool) -> list[I
 
 
 def _row(metric: str, k: int, found: Interval, info: dict[str, Any]) -> Row:
-    bounds = stable({"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high})
     how = {"ci_method": found.method, "n_boot": found.draws, "info_json": to_json(info)}
-    return {"metric": metric, "k": k, **bounds, **how}
+    return {"metric": metric, "k": k, **stable(bounds(found)), **how}
 
 
 def dialogue_rows(d: Dialogue) -> list[Row]:
