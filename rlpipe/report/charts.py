@@ -77,6 +77,39 @@ def opacity(full: float = 1.0, faint: float = 0.12) -> Any:
     return alt.when(CHOSEN).then(alt.value(full)).otherwise(alt.value(faint))
 
 
+def interval_tooltip(*fields: str, value: str, format: str = ".3f") -> list[alt.Tooltip]:
+    """The fields, then the value by its name and its bounds."""
+    numbers = (("value", value), ("ci_lo", "from"), ("ci_hi", "to"))
+    return [*map(alt.Tooltip, fields), *(alt.Tooltip(f"{f}:Q", title=t, format=format) for f, t in numbers)]
+
+
+def interval_dots(
+    base: alt.Chart,
+    colours: Colours,
+    places: Sequence[Any],
+    tooltip: Sequence[alt.Tooltip],
+    bar: tuple[float, float, float],
+    size: int,
+    hollow: Mapping[str, Any],
+) -> list[alt.Chart]:
+    """Bars of intervals, hollow dots of the policy before training, and filled dots of the runs.
+
+    `places`: x, y and offset. `bar`: its width, its opacity, and that while another run is highlighted.
+    """
+    (x, *rest), (width, full, faint), run = places, bar, alt.datum.run
+    bounds = (alt.X("ci_lo:Q", axis=alt.Axis(title=None)), alt.X2("ci_hi:Q"))
+    before = base.transform_filter(run == colours.before).mark_point(
+        size=size, fill="var(--paper)", opacity=1, **hollow
+    )
+    after = base.transform_filter(run != colours.before).mark_point(size=size, filled=True, opacity=1)
+    shown = {"tooltip": list(tooltip), "opacity": opacity()}
+    return [
+        base.mark_rule(strokeWidth=width).encode(*bounds, *rest, colours.color(), opacity=opacity(full, faint)),
+        before.encode(x, *rest, colours.stroke(), **shown),
+        after.encode(x, *rest, colours.color(), **shown),
+    ]
+
+
 def powers_axis(values: Sequence[int], title: str = "k, number of rollouts (log scale)") -> alt.X:
     """An axis of k in powers of two."""
     return alt.X(

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Points, Prose, Section, Table, absent
-from rlpipe.report.charts import Colours, highlight, opacity, specification
+from rlpipe.report.charts import Colours, highlight, interval_tooltip, opacity, specification
 from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import MINUS, count, escape, interval, listing, number, p_value, run_name, seconds
 from rlpipe.report.measures import Measure, Measured, as_row
@@ -197,13 +197,7 @@ def _dots(measure: Measure, reference: str, runs: Sequence[str], colours: Colour
         "run:N", sort=list(runs), axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=110)
     )
     x = alt.X("value:Q", scale=alt.Scale(padding=6), axis=alt.Axis(title=None, tickCount=3, format="+.2~f", grid=True))
-    tooltip = [
-        alt.Tooltip("run:N"),
-        *(
-            alt.Tooltip(f"{f}:Q", title=t, format="+.3f")
-            for f, t in (("value", "difference"), ("ci_lo", "from"), ("ci_hi", "to"))
-        ),
-    ]
+    tooltip = interval_tooltip("run:N", value="difference", format="+.3f")
     zero = alt.Chart(alt.NamedData("differences-figure")).transform_aggregate(n="count()").transform_calculate(zero="0")
     line = zero.mark_rule(color="var(--soft)", strokeWidth=1).encode(alt.X("zero:Q"))
     bar = base.mark_rule(strokeWidth=2).encode(

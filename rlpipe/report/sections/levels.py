@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from rlpipe.report.blocks import Figure, Section, absent
-from rlpipe.report.charts import Colours, highlight, opacity, specification
-from rlpipe.report.inputs import WARM_UP, Data
+from rlpipe.report.charts import Colours, highlight, interval_dots, interval_tooltip, specification
+from rlpipe.report.inputs import Data
 from rlpipe.report.measures import Measured
 
 ID, TITLE, SHORT = "levels", "By task and level", "By task and level"
@@ -61,35 +61,8 @@ def chart(measure: str, tasks: list[str], colours: Colours) -> dict[str, Any]:
     y = alt.Y("task:N", sort=tasks, axis=alt.Axis(title=None, grid=True, domain=False, ticks=False, labelLimit=150))
     offset = alt.YOffset("run:N", sort=policies)
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title=None, format="~g", grid=True, tickCount=5))
-    tooltip = [alt.Tooltip("task:N"), alt.Tooltip("run:N")]
-    tooltip += [
-        alt.Tooltip(f"{f}:Q", title=t, format=".3f")
-        for f, t in (("value", measure), ("ci_lo", "from"), ("ci_hi", "to"))
-    ]
-    bars = base.mark_rule(strokeWidth=1.5).encode(
-        alt.X("ci_lo:Q", axis=alt.Axis(title=None)),
-        alt.X2("ci_hi:Q"),
-        y,
-        offset,
-        colours.color(),
-        opacity=opacity(0.55, 0.08),
-    )
-    hollow = (
-        base.transform_filter(alt.datum.run == WARM_UP)
-        .mark_point(filled=True, size=46, fill="var(--paper)", strokeWidth=1.8, opacity=1)
-        .encode(
-            x,
-            y,
-            offset,
-            colours.stroke(),
-            tooltip=tooltip,
-            opacity=opacity(),
-        )
-    )
-    dots = (
-        base.transform_filter(alt.datum.run != WARM_UP)
-        .mark_point(filled=True, size=46, opacity=1)
-        .encode(x, y, offset, colours.color(), tooltip=tooltip, opacity=opacity())
-    )
+    tooltip = interval_tooltip("task:N", "run:N", value=measure)
+    hollow = {"filled": True, "strokeWidth": 1.8}
+    layers = interval_dots(base, colours, (x, y, offset), tooltip, (1.5, 0.55, 0.08), 46, hollow)
     row = 14 * len(policies) + 10
-    return specification(alt.layer(bars, hollow, dots).add_params(highlight()), min(row, 90) * len(tasks))
+    return specification(alt.layer(*layers).add_params(highlight()), min(row, 90) * len(tasks))

@@ -13,7 +13,7 @@ from rlpipe import artifacts
 from rlpipe.contamination.probes.detector_metrics import ScoreTable, roc_rows
 from rlpipe.contamination.probes.detectors import DETECTORS, score_probes
 from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Prose, Table
-from rlpipe.report.charts import Colours, highlight, opacity, specification
+from rlpipe.report.charts import Colours, highlight, interval_dots, interval_tooltip, opacity, specification
 from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.report.markup import NONE, count, escape, number, run_name
 
@@ -183,31 +183,12 @@ def area_chart(colours: Colours, order: Sequence[str]) -> dict[str, Any]:
     )
     offset = alt.YOffset("run:N", sort=list(colours.slots))
     x = alt.X("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="AUC", format=".1f", tickCount=5, grid=True))
-    tooltip = [alt.Tooltip("detector:N"), alt.Tooltip("run:N"), alt.Tooltip("seed:Q")]
-    tooltip += [
-        alt.Tooltip(f"{f}:Q", title=t, format=".3f") for f, t in (("value", "AUC"), ("ci_lo", "from"), ("ci_hi", "to"))
-    ]
-    bars = base.mark_rule(strokeWidth=1.3).encode(
-        alt.X("ci_lo:Q", axis=alt.Axis(title=None)),
-        alt.X2("ci_hi:Q"),
-        y,
-        offset,
-        colours.color(),
-        opacity=opacity(0.35, 0.05),
-    )
-    hollow = base.transform_filter(alt.datum.run == WARM_UP).mark_point(
-        size=36, fill="var(--paper)", strokeWidth=1.6, opacity=1
-    )
-    solid = base.transform_filter(alt.datum.run != WARM_UP).mark_point(size=36, filled=True, opacity=1)
+    tooltip = interval_tooltip("detector:N", "run:N", "seed:Q", value="AUC")
+    dots = interval_dots(base, colours, (x, y, offset), tooltip, (1.3, 0.35, 0.05), 36, {"strokeWidth": 1.6})
     half = alt.Chart(alt.NamedData("auc")).transform_aggregate(n="count()").transform_calculate(half="0.5")
     chance = half.mark_rule(color="var(--soft)").encode(alt.X("half:Q"))
-    layers = alt.layer(
-        chance,
-        bars,
-        hollow.encode(x, y, offset, colours.stroke(), tooltip=tooltip, opacity=opacity()),
-        solid.encode(x, y, offset, colours.color(), tooltip=tooltip, opacity=opacity()),
-    )
-    return specification(layers.add_params(highlight()), max(30, min(12 * len(colours.slots), 60)) * len(order))
+    height = max(30, min(12 * len(colours.slots), 60)) * len(order)
+    return specification(alt.layer(chance, *dots).add_params(highlight()), height)
 
 
 def area_tables(data: Data, areas: pl.DataFrame) -> list[Table]:
