@@ -155,10 +155,32 @@ def metric_rows(
 def _single(table: ScoreTable, model: str, d: Detection, settings: ContaminationSettings) -> list[dict[str, Any]]:
     positive, negative = table.classes(model, d.method, d.role, d.benchmark)
     curve = roc(table.values(model, d.method, positive), table.values(model, d.method, negative))
-    sizes = {"n_members": d.n1, "n_nonmembers": d.n0, "n_dropped": d.dropped}
+    best, at = curve.best_f1()
+    youden, youden_at, youden_f1 = curve.youden()
+    sizes = _sizes(d)
+    found: dict[str, tuple[float, dict[str, Any]]] = {
+        "tpr@5%fpr": (curve.tpr_at(), {**sizes, "false_alarms_allowed": (d.n0 - 1) // 20}),
+        "f1": (best, {**sizes, "threshold": at}),
+        "f1_youden": (youden_f1, {**sizes, "threshold": youden_at, "youden": youden}),
+    }
+    if d.benchmark == ALL and len(table.sources()) > 1:
+        pairs = ([(table.source[p], table.scores[model, d.method][p]) for p in ids] for ids in (positive, negative))
+        found["mean_source_auc"] = (mean_over_sources(*pairs), sizes)
+    rows = [_area(d, settings)]
+    for name, (value, info) in found.items():
+        rows.append({"metric": f"{name}:{d.method}", "value": value, "info_json": to_json(info)})
     base = {"benchmark": d.benchmark, "split": SPLITS[d.role], "n_problems": d.n1 + d.n0, "ci_method": "none"}
+    return [{**base, **row} for row in rows]
+
+
+def _sizes(d: Detection) -> dict[str, Any]:
+    return {"n_members": d.n1, "n_nonmembers": d.n0, "n_dropped": d.dropped}
+
+
+def _area(d: Detection, settings: ContaminationSettings) -> dict[str, Any]:
+    """The AUC with its bootstrap interval, DeLong's beside it."""
     info = {
-        **sizes,
+        **_sizes(d),
         "direction": DETECTORS[d.method].direction,
         "role": d.role,
         "one_minus_auc": 1 - d.auc.value,
@@ -169,34 +191,16 @@ def _single(table: ScoreTable, model: str, d: Detection, settings: Contamination
         "mann_whitney_p": d.p,
         "exploratory": min(d.n1, d.n0) < settings.exploratory_below,
     }
-    best, at = curve.best_f1()
-    youden, youden_at, youden_f1 = curve.youden()
-    alarms = {**sizes, "false_alarms_allowed": (d.n0 - 1) // 20}
-    rows = [
-        {
-            "metric": f"auc:{d.method}",
-            "value": d.auc.value,
-            "se": d.delong.se,
-            "ci_lo": d.auc.lo,
-            "ci_hi": d.auc.hi,
-            "ci_method": "bootstrap_stratified",
-            "n_boot": settings.bootstrap_draws,
-            "info_json": to_json(info),
-        },
-        {"metric": f"tpr@5%fpr:{d.method}", "value": curve.tpr_at(), "info_json": to_json(alarms)},
-        {"metric": f"f1:{d.method}", "value": best, "info_json": to_json({**sizes, "threshold": at})},
-        {
-            "metric": f"f1_youden:{d.method}",
-            "value": youden_f1,
-            "info_json": to_json({**sizes, "threshold": youden_at, "youden": youden}),
-        },
-    ]
-    if d.benchmark == ALL and len(table.sources()) > 1:
-        pairs = ([(table.source[p], table.scores[model, d.method][p]) for p in ids] for ids in (positive, negative))
-        rows.append(
-            {"metric": f"mean_source_auc:{d.method}", "value": mean_over_sources(*pairs), "info_json": to_json(sizes)}
-        )
-    return [{**base, **row} for row in rows]
+    return {
+        "metric": f"auc:{d.method}",
+        "value": d.auc.value,
+        "se": d.delong.se,
+        "ci_lo": d.auc.lo,
+        "ci_hi": d.auc.hi,
+        "ci_method": "bootstrap_stratified",
+        "n_boot": settings.bootstrap_draws,
+        "info_json": to_json(info),
+    }
 
 
 def _paired(
