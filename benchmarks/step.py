@@ -14,7 +14,6 @@ import os
 import random
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -27,15 +26,18 @@ from rich.console import Console
 from rich.table import Table
 
 from rlpipe import models
+from rlpipe.engine.batched import complete_all
 from rlpipe.engine.hf import HFEngine
 from rlpipe.params.model_settings import ModelSettings
 from rlpipe.policy.forward import Policy
 from rlpipe.recipe import Recipe, load
+from rlpipe.rewards import judge as judge_module
 from rlpipe.train import step as step_module
+from rlpipe.train.agent import POLICY, Agent, Trainer
 from rlpipe.train.optimizer import make_optimizer
 from rlpipe.train.settings import TrainSettings
-from rlpipe.train.step import Trainer, train_step
-from rlpipe.types import Prompt, RolloutPlan, Sampling, Step, Verdict, draw_seed
+from rlpipe.train.step import train_step
+from rlpipe.types import Plan, Prompt, Sampling, Step, Verdict, draw_seed
 from rlpipe.verifiers.error_rate import ErrorRate
 
 WORDS = [*map(str, range(10)), *"+-*=;", "make", "from", "mod5", "and", "eval", "answer"]
@@ -68,9 +70,8 @@ class Ours:
         )
         engine = HFEngine(model, tokenizer)
         engine.tokenizer = NeverEnds(tokenizer)
-        self.trainer = Trainer(
-            Policy(model.train()), engine, make_optimizer(model, self.settings), self.settings, ErrorRate()
-        )
+        self.agent = Agent(Policy(model.train()), engine, make_optimizer(model, self.settings), model)
+        self.trainer = Trainer({POLICY: self.agent}, self.settings, ErrorRate())
         self.recipe: Recipe = load([{"grpo": {"reduction": "token"}}])
         self.index = 0
         self.phases: dict[str, list[float]] = {}
@@ -78,11 +79,13 @@ class Ours:
     def step(self) -> None:
         step_module.carrying = carrying if self.skip else lambda batch, recipe: batch
         rng = torch.Generator().manual_seed(self.index)
-        plan = RolloutPlan(self.args.rollouts, Sampling(self.args.tokens), 0)
-        _, _, _, clock = train_step(self.pool, self.trainer, self.recipe, Step(self.index, 10**6, rng, rollout=plan))
-        for phase, seconds in clock.seconds.items():
+        plan = Plan(self.args.rollouts, Sampling(self.args.tokens), 0)
+        step = Step(self.index, 10**6, rng, plan, self.settings.mini_batches)
+        taken = train_step(self.pool, self.trainer, self.recipe, step)
+        for phase, seconds in taken.clock.seconds.items():
             self.phases.setdefault(phase, []).append(seconds)
         self.index += 1
+        self.agent.engine.load_policy(self.agent.sampled, self.index)
 
 
 carrying = step_module.carrying
@@ -175,7 +178,8 @@ def sampling_rates(policy: Path, pool: Sequence[Prompt], args: argparse.Namespac
     rates: dict[str, list[float]] = {"rlpipe": [], "generate": []}
     for repeat in range(args.repeats + 1):
         start = time.perf_counter()
-        rollouts = engine.complete(prefixes, Sampling(limit), [draw_seed(repeat, i) for i in range(len(prefixes))])
+        seeds = [draw_seed(repeat, i) for i in range(len(prefixes))]
+        rollouts = complete_all(engine, prefixes, Sampling(limit), seeds)
         rates["rlpipe"].append(sum(r.response_length for r in rollouts) / (time.perf_counter() - start))
         start = time.perf_counter()
         with torch.no_grad():
@@ -216,7 +220,7 @@ def compare(args: argparse.Namespace, policy: Path, pool: Sequence[Prompt], cons
     def judge(pairs: Sequence[tuple[Prompt, str]]) -> list[Verdict]:
         return [Verdict(reward(p.id, i % args.rollouts, args.constant_share), "ok") for i, (p, _) in enumerate(pairs)]
 
-    sys.modules["rlpipe.train.collect"].verify_many = judge  # type: ignore[attr-defined]
+    judge_module.verify_many = judge  # type: ignore[assignment]
     full, skipping = Ours(args, policy, pool, skip=False), Ours(args, policy, pool, skip=True)
     seconds: dict[str, list[float]] = {"rlpipe": [], "rlpipe, skipping": [], "TRL": []}
     full.step()

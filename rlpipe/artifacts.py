@@ -75,7 +75,9 @@ ROLLOUTS = Schema(
     | {"n_prompt_tokens": I32, "n_response_tokens": I32, "sampling_json": S, "seed": I64}
     | {"extracted_answer": S, "canonical_answer": S, "canonical_solution": S, "reward_components": pa.map_(S, F64)}
     | {"verifier": S, "verifier_version": S, "verifier_status": S, "advantage": F64}
-    | {"created_at": pa.timestamp("us", "UTC"), "info_json": S, "difficulty": S},
+    | {"created_at": pa.timestamp("us", "UTC"), "info_json": S, "difficulty": S}
+    | {"agent": S, "stop": S, "parent": I32, "branched_at": I32, "turns": pa.list_(S)}
+    | {"trajectory_ids": pa.list_(I32), "trajectory_mask": pa.list_(BOOL)},
 )
 STEPS = Schema(
     "steps",

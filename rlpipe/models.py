@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from rlpipe.params.model_settings import ModelSettings
 
 PAD, BOS, EOS, UNKNOWN, RESPOND = "<pad>", "<bos>", "<eos>", "<unk>", "<respond>"
 MAX_WORDS = 20_000
+STAND_IN = "stand-in-for-a-turn"
 CHAT_TEMPLATE = (
     "{{ '" + BOS + "' }}{% for message in messages %} {{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %} " + RESPOND + "{% endif %}"
@@ -118,11 +120,23 @@ def device() -> torch.device:
     return PartialState().device
 
 
+def folded_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's state as any library loads it: of parametrised weights what they come to, under their plain names."""
+    state = {name: value for name, value in model.state_dict().items() if "parametrizations." not in name}
+    for path, module in model.named_modules():
+        if parametrize.is_parametrized(module):
+            for name in module.parametrizations:
+                state[f"{path}.{name}"] = getattr(module, name).detach()
+    return state
+
+
 def save_policy(model: nn.Module, tokenizer: Any, directory: Path) -> None:
-    """Weights (safetensors), config and tokenizer; complete or absent."""
+    """Weights (safetensors), config and tokenizer; complete or absent. Parametrised weights are folded."""
     temporary = directory.with_name(directory.name + ".part")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, safe_serialization=True)  # type: ignore[operator]
+    changed = any(parametrize.is_parametrized(module) for module in model.modules())
+    state = folded_state(model) if changed else None
+    model.save_pretrained(temporary, state_dict=state, safe_serialization=True)  # type: ignore[operator]
     tokenizer.save_pretrained(temporary)
     shutil.rmtree(directory, ignore_errors=True)
     os.replace(temporary, directory)
@@ -140,6 +154,32 @@ def encode(tokenizer: Any, messages: Iterable[Any]) -> list[int]:
     if len(turns) > 1:
         raise ModelError("the tokenizer has no chat template, so only single-message prompts can be encoded")
     return list(tokenizer(turns[0]["content"])["input_ids"])
+
+
+def encode_reply(tokenizer: Any, messages: Iterable[Any], ended: bool) -> list[int]:
+    """Token ids of what follows a turn of the policy, with the generation prompt; `ended`: the turn has its end token.
+
+    What the template writes after a turn is read off a conversation whose turn is a stand-in: from the end of that turn
+    on, its end token left out where the policy wrote it itself. So no token of the policy is ever encoded again. Messages
+    of the role `inline` are text as it stands.
+    Raises: ModelError if the tokenizer has no chat template, or one that does not keep the text of turns.
+    """
+    messages = [dict(m) for m in messages]
+    if all(m["role"] == "inline" for m in messages):
+        return list(tokenizer("".join(m["content"] for m in messages), add_special_tokens=False)["input_ids"])
+    if not tokenizer.chat_template:
+        raise ModelError("the tokenizer has no chat template, so a conversation cannot go on after the first turn")
+    turns = [{"role": "user", "content": STAND_IN}, {"role": "assistant", "content": STAND_IN}, *messages]
+    text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    parts = text.split(STAND_IN)
+    if len(parts) < 3:
+        raise ModelError("the chat template leaves out turns of a conversation, so that replies cannot be encoded")
+    after = STAND_IN.join(parts[2:])
+    end = str(tokenizer.eos_token)
+    bare = after.lstrip()
+    if ended and bare.startswith(end):
+        after = bare[len(end) :]
+    return list(tokenizer(after, add_special_tokens=False)["input_ids"])
 
 
 def num_parameters(model: nn.Module) -> int:

@@ -41,13 +41,13 @@ def check_phases(phases: Sequence[Mapping[str, Any]]) -> None:
             raise ValueError(f"{where}{error}") from error
 
 
-def load_phases(phases: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
+def load_phases(phases: Sequence[Mapping[str, Any]], artifacts: Mapping[str, str] | None = None) -> tuple[Phase, ...]:
     """The recipe of every phase; phases that choose no curriculum share one, so that a new phase goes on in the pool.
 
     Raises: ValueError as `check_phases` does.
     """
     check_phases(phases)
-    loaded = [Phase(phase.get("until") or 1.0, load(phase["methods"])) for phase in phases]
+    loaded = [Phase(phase.get("until") or 1.0, load(phase["methods"], artifacts)) for phase in phases]
     shared = [i for i, phase in enumerate(loaded) if phase.recipe.filled_by["curriculum"] == "default"]
     for i in shared[1:]:
         recipe = replace(loaded[i].recipe, curriculum=loaded[shared[0]].recipe.curriculum)

@@ -16,7 +16,8 @@ SECONDS_BETWEEN_LINES = 10.0
 class Reporter:
     """What the worker calls: `advance(n, reward=0.3, entropy=0.2)` after every piece of work."""
 
-    def __init__(self, total: int, description: str, bar: Progress | None, done: int):
+    def __init__(self, total: int, description: str, bar: Progress | None, done: int, shown: bool = True):
+        self.shown = shown
         self.total, self.description, self.bar, self.done = total, description, bar, done
         self.started, self.first, self.last_line = time.monotonic(), done, 0.0
         self.task = bar.add_task(description, total=total, completed=done, facts="") if bar else None
@@ -28,6 +29,8 @@ class Reporter:
             self.bar.update(self.task, advance=n, facts=words)
             return
         now = time.monotonic()
+        if not self.shown:
+            return
         if now - self.last_line >= SECONDS_BETWEEN_LINES or self.done >= self.total:
             self.last_line = now
             print(f"{self.description}  {self.done}/{self.total}  {words}  {self._left(now)}", flush=True)
@@ -38,11 +41,11 @@ class Reporter:
 
 
 @contextmanager
-def progress(total: int, description: str, done: int = 0) -> Iterator[Reporter]:
-    """A reporter over `total` pieces of work, `done` of which were made before."""
+def progress(total: int, description: str, done: int = 0, shown: bool = True) -> Iterator[Reporter]:
+    """A reporter over `total` pieces of work, `done` of which were made before; silent unless `shown`."""
     console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield Reporter(total, description, None, done)
+    if not shown or not console.is_terminal:
+        yield Reporter(total, description, None, done, shown)
         return
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")]
     with Progress(*columns, TextColumn("{task.fields[facts]}"), TimeRemainingColumn(), console=console) as bar:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ def to_prompt(row: Mapping[str, Any]) -> Prompt:
     """One row of schema prompts/1."""
     messages = tuple({"role": m["role"], "content": m["content"]} for m in row["prompt"])
     answer = row["reward_model"]["ground_truth"] or ""
-    return Prompt(row["prompt_id"], messages, answer, row["data_source"], row.get("difficulty"))
+    extra = json.loads(row.get("metadata_json") or "{}")
+    return Prompt(row["prompt_id"], messages, answer, row["data_source"], row.get("difficulty"), extra=extra)
 
 
 def to_prompts(rows: pl.DataFrame | Iterable[Mapping[str, Any]]) -> list[Prompt]:
@@ -33,8 +36,22 @@ def load_prompts(path: Path | str, split: str | None = None) -> list[Prompt]:
     if split is not None:
         frame = frame.filter(pl.col("split") == split)
     if frame.is_empty():
-        raise ValueError(f"{path}: no prompts in split '{split}'; give it a share under curate.splits")
+        where = f" in split '{split}'; give it a share under curate.fractions" if split else ""
+        raise ValueError(f"{path}: no prompts{where}")
     return to_prompts(frame.sort("prompt_id"))
+
+
+def with_solutions(prompts: Sequence[Prompt], demonstrations: Path | str) -> list[Prompt]:
+    """The prompts with the worked responses that a table demonstrations/1 has for them, in its order.
+
+    Raises: ArtifactError for a file of another schema.
+    """
+    table = artifacts.read(demonstrations, artifacts.DEMONSTRATIONS, ["prompt_id", "response"])
+    known = table.filter(pl.col("prompt_id").is_in([p.id for p in prompts]))
+    found: dict[str, list[str]] = {}
+    for name, response in known.iter_rows():
+        found.setdefault(name, []).append(response)
+    return [replace(p, solutions=tuple(found[p.id])) if p.id in found else p for p in prompts]
 
 
 def by_hash(prompts: Iterable[Prompt], *key: int | str) -> list[Prompt]:

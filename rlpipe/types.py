@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -24,7 +25,8 @@ class Prompt:
     """A task: what the policy is asked, and what its answer is checked against.
 
     `source` names the verifier (`rlpipe/countdown`, `openai/gsm8k`); `answer` is the reference in the form that verifier
-    reads (text, or JSON); `difficulty` is the level of the source, where it has levels.
+    reads (text, or JSON); `difficulty` is the level of the source, where it has levels; `solutions` are worked responses
+    the prompt came with, `extra` whatever else.
     """
 
     id: str
@@ -32,6 +34,8 @@ class Prompt:
     answer: str
     source: str
     difficulty: str | None = None
+    solutions: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def text(self) -> str:
@@ -61,48 +65,100 @@ class Verdict:
         return self.score >= 1.0
 
 
+@runtime_checkable
+class LogitRule(Protocol):
+    """What may be done to logits before a token is drawn: a frozen value, so that equal rules are one batch.
+
+    `name` is what engines list among their `logit_rules`; one that cannot apply a rule refuses it by that name.
+    """
+
+    name: str
+
+    def __call__(self, logits: Float[Tensor, "B V"], position: Int[Tensor, "B"]) -> Float[Tensor, "B V"]:
+        """Logits to draw from; `position` counts the tokens already written for the request."""
+
+
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn. `temperature` 0 is greedy; `max_new_tokens` counts the response with its end token."""
+    """How tokens are drawn. `temperature` 0 is greedy; `max_new_tokens` counts the response with its end token; `stop` are
+    texts that end a response as well, after the token that completes one.
+    """
 
     max_new_tokens: int
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
+    stop: tuple[str, ...] = ()
+    logit_rule: LogitRule | None = None
+
+    def plain(self, temperature: float) -> bool:
+        """Whether this is the whole distribution at `temperature`: neither hotter nor cut, nor bent by a rule."""
+        whole = self.top_p >= 1.0 and not self.top_k and self.logit_rule is None
+        return whole and self.temperature == temperature
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an engine is asked: go on after `prefix`, with draws that depend on `seed` alone."""
+
+    prefix: tuple[int, ...]
+    sampling: Sampling
+    seed: int
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One sampled trajectory: prompt and response tokens, right-aligned to nothing, never padded.
+    """One sampled trajectory: prompt and response tokens, never padded. The ids are the record; text is derived from them.
 
-    `response_mask` is True where the policy wrote the token. `logprob` and `entropy` are the sampling engine's, of the
-    distribution the token was drawn from; 0 outside the mask. `policy_step` is the step whose weights wrote it.
+    `response_mask` is True where the policy wrote the token: False on the prompt, tool results, others' turns. `logprob`
+    and `entropy` are the engine's, of the distribution the token was drawn from; 0 outside the mask, and entropy NaN where
+    the engine does not know it. `turns` are the texts of the policy's turns with what stands inside them, `stop` the stop
+    text met last. `policy_step` is the step whose weights wrote it, `agent` whose they are, `sampling` how its tokens were
+    drawn (None: not all alike). `parent` is the sample of the group that a branch left at token `branched_at`.
     """
 
     tokens: Int[Tensor, "T"]
     response_mask: Bool[Tensor, "T"]
     logprob: Float[Tensor, "T"]
     entropy: Float[Tensor, "T"]
-    text: str
+    turns: tuple[str, ...]
     finish: Finish
+    stop: str | None = None
+    agent: str = "policy"
     policy_step: int = 0
     parent: int | None = None
     branched_at: int | None = None
+    sampling: Sampling | None = None
+
+    @property
+    def text(self) -> str:
+        """The policy's last turn: what is verified."""
+        return self.turns[-1] if self.turns else ""
 
     @property
     def response_length(self) -> int:
         return int(self.response_mask.sum())
 
+    @property
+    def num_stretches(self) -> int:
+        """How often the policy wrote without a break: its turns, and the parts of a turn that a tool answered within."""
+        mask = self.response_mask
+        return int(mask[:1].sum() + (mask[1:] & ~mask[:-1]).sum())
+
+    def plain(self, temperature: float) -> bool:
+        """Whether its log-probabilities are of the run's own distribution, not of a hotter or restricted one."""
+        return self.sampling is not None and self.sampling.plain(temperature)
+
 
 @dataclass(frozen=True)
 class Group:
-    """The rollouts of one prompt; `reward` and `reward_terms` are filled in once they are scored."""
+    """The rollouts of one prompt; verdicts, terms and rewards are filled in as they are judged and scored."""
 
     prompt: Prompt
     rollouts: tuple[Rollout, ...]
     verdicts: tuple[Verdict, ...] = ()
-    reward: Float[Tensor, "G"] | None = None
     reward_terms: Mapping[str, Float[Tensor, "G"]] = field(default_factory=dict)
+    reward: Float[Tensor, "G"] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,15 +172,26 @@ class Signals:
 
 @dataclass(frozen=True)
 class Batch:
-    """The rollouts of a step as tensors, padded on the right; fields are filled once, from top to bottom."""
+    """The rollouts of a step as tensors, padded on the right; fields are filled once, from top to bottom.
+
+    `row` is the rollout's place in the whole batch and `sample` its place in its group, `groups[group]`, whatever was
+    filtered, replayed or branched on the way. `turn` counts from 0 the stretches that the policy wrote without
+    a break; -1 where it did not write.
+    """
 
     tokens: Int[Tensor, "B T"]
     response_mask: Bool[Tensor, "B T"]
+    turn: Int[Tensor, "B T"]
     sampling_logprob: Float[Tensor, "B T"]
+    groups: tuple[Group, ...]
     group: Int[Tensor, "B"]
+    sample: Int[Tensor, "B"]
+    row: Int[Tensor, "B"]
     reward: Float[Tensor, "B"]
+    terms: Mapping[str, Float[Tensor, "B"]]
     correct: Bool[Tensor, "B"]
     old: Signals
+    current: Signals | None
     reference: Signals | None
     advantage: Float[Tensor, "B T"]
     annotations: Mapping[str, Tensor]
@@ -160,74 +227,72 @@ def _map(value: Any, f: Callable[[Tensor], Tensor]) -> Any:
 class TokenLoss:
     """A loss per token, not yet reduced, and what to log of it.
 
-    Metrics are per-token tensors `[B T]`; the step sums them under the response mask and divides by the tokens of the
-    whole step, so a boolean tensor becomes a share of tokens. They must be 0 where the advantage is 0, as rollouts
-    without gradient are not forwarded.
+    `weight` is a reduction of its own, made from the batch's annotations, in place of the batch's. Metrics are per-token
+    tensors `[B T]`; the step sums them under the response mask and divides by the tokens of the whole step, so a boolean
+    tensor becomes a share of tokens. They must be 0 where the advantage is 0, as rollouts without gradient are not
+    forwarded.
     """
 
     loss: Float[Tensor, "B T"]
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
+    weight: Float[Tensor, "B T"] | None = None
 
 
-def _identity(x: Tensor) -> Tensor:
-    return x
+@runtime_checkable
+class Environment(Protocol):
+    """What answers back between the policy's turns: a tool, a corpus, a game. Its states are values."""
+
+    stop: tuple[str, ...]
+
+    def start(self, prompt: Prompt) -> Any:
+        """The state before the first turn."""
+
+    def reply(self, state: Any, text: str) -> tuple[Any, Sequence[Message] | None]:
+        """The state after what the policy wrote, and what it is told; None ends the episode.
+
+        Messages of the role `inline` stand inside the policy's turn, which then goes on; others follow it.
+        """
 
 
 @dataclass(frozen=True)
-class RolloutPlan:
-    """What the run decides about sampling: rollouts per prompt, how tokens are drawn, the run's seed.
+class Plan:
+    """What sampling is told, in training, evaluation and search alike: rollouts per prompt, how they are drawn, the seed.
 
-    `round` counts the rounds of one step: 0, then 1, 2, ... when prompts are drawn again to replace filtered groups, so
-    that a prompt met twice in a step is not answered with the same draws.
+    `round` counts the rounds of one step, as prompts are drawn again to replace filtered groups; `first` numbers the first
+    sample, above 0 where a prompt is met again in one call. With a `purpose` in their place, draws do not depend on step
+    and round. With an `environment`, a rollout is a conversation with it of at most `max_turns` turns of the policy.
     """
 
     group_size: int
     sampling: Sampling
     seed: int
+    step: int = 0
     round: int = 0
+    first: int = 0
+    purpose: str | None = None
+    environment: Environment | None = None
+    max_turns: int = 1
+
+    def draw(self, prompt: str, *parts: int | str) -> int:
+        """The seed of one request for a prompt id; `parts` begin with the sample's number."""
+        key = (self.step, self.round) if self.purpose is None else (self.purpose,)
+        return draw_seed(self.seed, *key, prompt, *parts)
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where training is. `rng` is keyed by (seed, step): draws do not depend on batching or on interruptions.
-
-    `all_reduce` sums a tensor over data-parallel ranks; the identity in one process. `rollout` is what curricula and
-    samplers need to know of the run; None where nothing is sampled.
+    """Where training is. `rng` is keyed by (seed, step); `plan` is what curricula and samplers are told, None where nothing
+    is sampled; `mini_batches` is how many updates the run asks for.
     """
 
     index: int
     total: int
     rng: torch.Generator
-    all_reduce: Callable[[Tensor], Tensor] = _identity
-    rollout: RolloutPlan | None = None
-
-
-@runtime_checkable
-@runtime_checkable
-class Engine(Protocol):
-    """Generation. Only samplers (and evaluation) see it.
-
-    `exact` says that `logprob` and `entropy` of its rollouts equal the trainer's to rounding, so that they can stand in
-    for the old policy's.
-    """
-
-    exact: bool
-
-    def complete(
-        self, prefixes: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], policy_step: int = 0
-    ) -> list[Rollout]:
-        """One rollout per prefix of token ids; row i depends on `prefixes[i]` and `seeds[i]` alone."""
-
-    def encode(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a conversation, with the generation prompt."""
-
-    def load_policy(self, policy: object) -> None:
-        """Take over the weights of a policy (a module, or a directory in Hugging Face layout)."""
+    plan: Plan | None = None
+    mini_batches: int = 1
 
 
 def draw_seed(*parts: int | str) -> int:
     """A 63-bit seed from a tuple such as (run seed, step, prompt id, sample); equal tuples, equal streams."""
-    from hashlib import blake2b
-
     digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

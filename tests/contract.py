@@ -16,8 +16,9 @@ from torch.nn.functional import pad
 from rlpipe.params.signatures import bases, read_methods
 from rlpipe.recipe import Recipe
 from rlpipe.train.step import assign_credit, carrying, total_loss, weigh
-from rlpipe.types import Batch, Signals
-from tests.toy import Bigram, random_batch, step
+from rlpipe.types import Batch, Group, Signals
+from tests.contract_batches import single
+from tests.toy import Bigram, step
 
 METHODS = read_methods()
 NAMES = sorted(METHODS)
@@ -48,13 +49,21 @@ VARIANTS = variants()
 
 
 def credited(recipe: Recipe, batch: Batch | None = None) -> Batch:
-    """A batch of one step with the old policy's signals and advantages."""
-    batch = batch or random_batch(seed=4)
+    """A batch of one step with advantages and the signals of all policies that the recipe needs."""
+    batch = batch or single()
     with torch.no_grad():
-        old = OLD(batch.tokens, batch.response_mask, recipe.signals)
-        reference = REFERENCE(batch.tokens, batch.response_mask) if recipe.needs_reference else None
-        batch = replace(batch, old=old, reference=reference)
+        old = recorded_where_stale(batch, OLD(batch.tokens, batch.response_mask, recipe.signals))
+        reference = REFERENCE(batch.tokens, batch.response_mask) if "reference" in recipe.needs else None
+        current = NEW(batch.tokens, batch.response_mask, recipe.signals) if "current" in recipe.needs else None
+        batch = replace(batch, old=old, reference=reference, current=current)
         return assign_credit(batch, recipe, step())
+
+
+def recorded_where_stale(batch: Batch, old: Signals) -> Signals:
+    """The old policy's signals, but for replayed rollouts the log-probabilities that these carry."""
+    owners = zip(batch.group.tolist(), batch.sample.tolist(), strict=True)
+    stale = torch.tensor([batch.groups[g].rollouts[i].policy_step < 0 for g, i in owners])
+    return replace(old, logprob=torch.where(stale[:, None], batch.old.logprob, old.logprob))
 
 
 def weighed(recipe: Recipe, batch: Batch | None = None) -> Batch:
@@ -81,30 +90,35 @@ def same(actual: Tensor, expected: Tensor) -> None:
 # The checks.
 
 
-def check_micro_batches(recipe: Recipe) -> None:
-    batch = weighed(recipe)
+def check_micro_batches(recipe: Recipe, plain: Batch | None = None) -> None:
+    batch = weighed(recipe, plain)
     whole = gradient(recipe, batch)
     assert whole.abs().max() > 1e-6, "a check on a zero gradient checks nothing"
     for rows in (1, 5):
         same(gradient(recipe, batch, rows), whole)
 
 
-def check_padding(recipe: Recipe) -> None:
-    plain = random_batch(seed=4)
+def check_padding(recipe: Recipe, plain: Batch | None = None) -> None:
+    plain = plain or single()
     wide = {
         name: pad(value, (0, 5), value=3)
         for name, value in vars(plain).items()
         if isinstance(value, Tensor) and value.dim() == 2 and value.dtype != torch.bool
     }
-    wide["response_mask"] = pad(plain.response_mask, (0, 5))
+    wide |= {"response_mask": pad(plain.response_mask, (0, 5)), "turn": pad(plain.turn, (0, 5), value=-1)}
     padded = replace(plain, **wide, old=Signals(wide["sampling_logprob"], wide["sampling_logprob"]))
     same(gradient(recipe, weighed(recipe, padded)), gradient(recipe, weighed(recipe, plain)))
 
 
-def check_order(recipe: Recipe) -> None:
-    plain = random_batch(seed=4)
+def check_order(recipe: Recipe, plain: Batch | None = None) -> None:
+    plain = plain or single()
     order = torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))
-    shuffled = replace(plain.rows(order), group=5 * (9 - plain.group[order]))
+    # The groups stand elsewhere too, among others that the batch has no rollouts of.
+    place = 5 * (9 - torch.arange(len(plain.groups)))
+    groups = [Group(plain.groups[0].prompt, ())] * 50
+    for i, group in zip(place.tolist(), plain.groups, strict=True):
+        groups[i] = group
+    shuffled = replace(plain.rows(order), groups=tuple(groups), group=place[plain.group[order]], row=plain.row)
     same(gradient(recipe, weighed(recipe, shuffled)), gradient(recipe, weighed(recipe, plain)))
 
 
@@ -118,14 +132,14 @@ def poison(value: Any, mask: Tensor) -> Any:
     return value
 
 
-def check_poisoned_padding(recipe: Recipe) -> None:
+def check_poisoned_padding(recipe: Recipe, plain: Batch | None = None) -> None:
     """No NaN outside the response reaches an advantage, a weight, a loss or a gradient."""
-    clean = weighed(recipe)
+    clean = weighed(recipe, plain)
     mask = clean.response_mask
-    fields = ("old", "reference", "sampling_logprob", "advantage")
+    fields = ("old", "current", "reference", "sampling_logprob", "advantage")
     dirty = replace(clean, **{name: poison(getattr(clean, name), mask) for name in fields})
     same(assign_credit(dirty, recipe, step()).advantage, clean.advantage)
-    again = weigh(dirty, recipe, step())
+    again = weigh(replace(dirty, annotations={}), recipe, step())
     same(again.token_weight[mask], clean.token_weight[mask])
     same(again.reduction_weight, clean.reduction_weight)
     assert again.token_weight.isfinite().all()
@@ -147,9 +161,9 @@ def check_poisoned_padding(recipe: Recipe) -> None:
         same(dirty_value, clean_value)
 
 
-def check_no_advantage_no_policy_loss(recipe: Recipe) -> None:
+def check_no_advantage_no_policy_loss(recipe: Recipe, plain: Batch | None = None) -> None:
     """The trainer does not forward rollouts without advantage; nothing may be lost by that."""
-    batch = weighed(recipe)
+    batch = weighed(recipe, plain)
     batch = replace(batch, advantage=torch.zeros_like(batch.advantage))
     policy = NEW(batch.tokens, batch.response_mask, recipe.signals)
     result = recipe.policy_loss(policy, batch, step())
@@ -171,9 +185,9 @@ def gradient_side(recipe: Recipe, batch: Batch) -> list[Tensor]:
     ]
 
 
-def check_stateless(recipe: Recipe) -> None:
+def check_stateless(recipe: Recipe, plain: Batch | None = None) -> None:
     """The same inputs twice give the same outputs, bit for bit, and leave recipe and batch as they were."""
-    batch = weighed(recipe)
+    batch = weighed(recipe, plain)
     recipe_before, batch_before = pickle.dumps(recipe), pickle.dumps(batch)
     first = [x.detach().clone() for x in gradient_side(recipe, batch)]
     second = gradient_side(recipe, batch)
@@ -184,16 +198,16 @@ def check_stateless(recipe: Recipe) -> None:
     assert not [part for part in recipe.stateful() if part.startswith(grown)], "memory belongs on the data side"
 
 
-def check_pickles(recipe: Recipe) -> None:
+def check_pickles(recipe: Recipe, plain: Batch | None = None) -> None:
     twin = pickle.loads(pickle.dumps(recipe))
-    same(gradient(twin, weighed(twin)), gradient(recipe, weighed(recipe)))
+    same(gradient(twin, weighed(twin, plain)), gradient(recipe, weighed(recipe, plain)))
 
 
-def check_metrics(recipe: Recipe) -> None:
+def check_metrics(recipe: Recipe, plain: Batch | None = None) -> None:
     """Each thing logged has a name of its own, and losses and metrics are per token."""
-    batch = weighed(recipe)
+    batch = weighed(recipe, plain)
     policy = NEW(batch.tokens, batch.response_mask, recipe.signals)
-    names = [*recipe.annotations, *recipe.diagnose(batch, step())]
+    names = [*batch.annotations, *recipe.diagnose(batch, step())]
     for part in (recipe.policy_loss, *recipe.auxiliary_losses):
         result = part(policy, batch, step())
         assert result.loss.shape == batch.advantage.shape

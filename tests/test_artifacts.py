@@ -49,7 +49,9 @@ def test_columns_of_the_specification_are_there() -> None:
         "extra_info",
         "metadata_json",
     } <= {*PROMPTS.arrow().names}
-    assert len(set(ROLLOUTS.arrow().names) - {"difficulty", "canonical_solution"}) == 28
+    trajectory = {"agent", "stop", "parent", "branched_at", "turns", "trajectory_ids", "trajectory_mask"}
+    assert {"difficulty", "canonical_solution", *trajectory} <= {*ROLLOUTS.arrow().names}
+    assert len(set(ROLLOUTS.arrow().names) - {"difficulty", "canonical_solution", *trajectory}) == 28
     assert len(CONTAMINATION.arrow().names) == 22
     assert len(EVAL.arrow().names) == 27
 

@@ -7,6 +7,7 @@ import io
 import math
 import re
 import zlib
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,27 +15,27 @@ from typing import Any
 import pytest
 import torch
 
-from rlpipe.engine.hf import HFEngine
 from rlpipe.params.hyperparameters import Range
 from rlpipe.policy.forward import Policy
 from rlpipe.recipe import ONE, Recipe, load
-from rlpipe.train import collect
-from rlpipe.train.optimizer import make_optimizer
+from rlpipe.train.agent import Trainer
 from rlpipe.train.settings import TrainSettings
-from rlpipe.train.step import Trainer, train_step
+from rlpipe.train.step import train_step
 from rlpipe.types import Verdict
 from rlpipe.verifiers.error_rate import ErrorRate
 from tests.contract import CHECKS, METHODS, NAMES, VARIANTS, gradient, same, stack, weighed
-from tests.toy import group, step, tiny_policy, toy_prompt
+from tests.contract_batches import BATCHES
+from tests.toy import group, step, tiny_policy, toy_agent, toy_prompt
 
 every_variant = pytest.mark.parametrize("methods", VARIANTS.values(), ids=VARIANTS.keys())
 every_method = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__.removeprefix("check_"))
+@pytest.mark.parametrize("kind", BATCHES)
 @every_variant
-def test_contract(methods, check):
-    check(load(methods))
+def test_contract(methods, kind, check):
+    check(load(methods), BATCHES[kind]())
 
 
 @every_method
@@ -57,7 +58,7 @@ def test_state_round_trip(methods):
     used = load(methods)
     batch = weighed(used)
     used.curriculum(pool, 3, step())
-    used.observe(groups, batch)
+    used.observe(groups, batch, {})
     file = io.BytesIO()
     torch.save(used.state_dict(), file)
     file.seek(0)
@@ -65,8 +66,8 @@ def test_state_round_trip(methods):
     fresh.load_state_dict(torch.load(file, weights_only=True))
     assert fresh.state_dict() == used.state_dict()
     assert fresh.curriculum(pool, 5, step(1)) == used.curriculum(pool, 5, step(1))
-    fresh.observe(groups, batch)
-    used.observe(groups, batch)
+    fresh.observe(groups, batch, {})
+    used.observe(groups, batch, {})
     assert fresh.state_dict() == used.state_dict()
 
 
@@ -79,15 +80,21 @@ def test_rewards_belong_to_their_groups(methods):
     ]
 
     def rewarded(some):
-        rewards = recipe.reward(some)
-        for shape in recipe.reward_shaping:
-            rewards = shape(some, rewards)
+        for name, term in recipe.reward_terms.items():
+            terms = zip(some, term(some, step()), strict=True)
+            some = [replace(g, reward_terms={**g.reward_terms, name: r}) for g, r in terms]
+        for part in (recipe.reward, *recipe.reward_shaping):
+            rewards = part(some, step())
+            some = [replace(g, reward=r) for g, r in zip(some, rewards, strict=True)]
         return rewards
 
     forwards, backwards = rewarded(groups), rewarded(groups[::-1])[::-1]
     assert [r.shape for r in forwards] == [(3,)] * 3
     assert all(torch.equal(a, b) for a, b in zip(forwards, backwards, strict=True))
-    assert all(keep(g) in (True, False) for keep in recipe.group_filters for g in groups)
+    selected = groups
+    for select in recipe.selection:
+        selected = select(selected, step())
+    assert {g.prompt.id for g in selected} <= {"a", "b", "c"}
 
 
 @every_method
@@ -105,7 +112,7 @@ def test_signature(name):
     explained = " ".join(re.findall(r"([a-z_, ]+):", documented))
     assert [p.name for p in others if not re.search(rf"\b{p.name}\b", explained)] == []
     recipe = load(stack(name))
-    logged = [*recipe.annotations, *recipe.diagnostics]
+    logged = [*weighed(recipe).annotations, *recipe.diagnostics]
     assert [n for n in logged if f"`{n}`" not in documented] == [], "what is logged is said under `Logs`"
 
 
@@ -119,11 +126,8 @@ def test_file_is_read_as_it_runs(name):
     assert filled <= {s for verb in ("choose", "override", "wrap") for s in method.slots[verb]}
     assert set(method.slots["choose"]) <= filled
     before = load([stack(name)[0]]) if len(stack(name)) > 1 else Recipe()
-    added = {f for f in vars(recipe) if f not in ONE and len_of(recipe, f) > len_of(before, f)} - {
-        "filled_by",
-        "changes",
-    }
-    assert added <= set(method.slots["add"])
+    grown = {f for f in vars(recipe) if f not in ONE and len_of(recipe, f) > len_of(before, f)}
+    assert grown - {"filled_by", "changes", "agents"} <= set(method.slots["add"])
 
 
 def len_of(recipe: Recipe, name: str) -> int:
@@ -141,26 +145,21 @@ def test_has_its_own_tests_and_paper(name):
 @every_method
 def test_runs_in_the_trainer(name, monkeypatch):
     """Two steps of the real trainer: the policy moves, and everything the method logs reaches the row of the step."""
-    monkeypatch.setattr(collect, "verify_many", flip_by_text)
+    monkeypatch.setattr("rlpipe.rewards.judge.verify_many", flip_by_text)
     methods = stack(name)
     model, tokenizer = tiny_policy()
     before = [p.detach().clone() for p in model.parameters()]
     settings = TrainSettings(prompts=4, rollouts=4, mini_batches=2, max_new_tokens=5, max_refills=8)
-    trainer = Trainer(
-        policy=Policy(model),
-        engine=HFEngine(model, tokenizer),
-        optimizer=make_optimizer(model, settings),
-        settings=settings,
-        errors=ErrorRate(),
-        reference=Policy(tiny_policy(seed=1)[0].eval()),
-    )
+    agent = toy_agent(model, tokenizer, settings, reference=Policy(tiny_policy(seed=1)[0].eval()))
+    trainer = Trainer({"policy": agent}, settings, ErrorRate())
     recipe, pool = load(methods), [toy_prompt(f"w{i}") for i in range(7)]
     for i in range(2):
-        _, batch, metrics, _ = train_step(pool, trainer, recipe, step(i))
-    assert batch is not None
-    row = metrics.row(1)
+        taken = train_step(pool, trainer, recipe, step(i))
+        agent.engine.load_policy(model, i + 1)
+    row = taken.row(1)
     assert all(math.isfinite(value) for value in row.values() if value is not None)
-    assert set(row) >= {*recipe.annotations, *recipe.diagnostics}
+    chosen = [name for name, note in weighed(recipe).annotations.items() if note.dtype == torch.bool]
+    assert set(row) >= {*chosen, *recipe.diagnostics, *(f"reward/{name}" for name in recipe.reward_terms)}
     assert row["grad_norm"] > 0
     assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 

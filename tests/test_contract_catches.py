@@ -53,7 +53,7 @@ class Counting:
         return TokenLoss(unclipped(policy, batch, at).loss * self.calls)
 
 
-def padded_length(batch):
+def padded_length(batch, at):
     return batch.response_mask / torch.tensor(batch.response_mask.numel()).double()
 
 

@@ -62,6 +62,7 @@ LIGHT = (
     "params.config",
     "commands.app",
 )
+WHOLE = ("rlpipe.params.config", "rlpipe.params.between_sections")
 HEAVY = ("torch", "transformers", "polars", "pyarrow", "numpy", "scipy", "networkx", "altair")
 
 
@@ -123,9 +124,9 @@ def test_every_module_has_its_place() -> None:
 
 
 def test_what_is_shared_uses_no_layer() -> None:
-    # But for `params.config`: it reads the settings of every stage.
+    # But for those that read params.yaml as a whole: they know the settings of every stage.
     below = SHARED | {"types", "ops", "progress", ""}
-    shared = [(n, t) for n, t in EDGES if part(n) in SHARED and n != "rlpipe.params.config"]
+    shared = [(n, t) for n, t in EDGES if part(n) in SHARED and n not in WHOLE]
     assert [(n, t) for n, t in shared if part(t) not in below] == []
 
 
@@ -148,8 +149,9 @@ def test_operations_are_pure() -> None:
 
 def test_stages_do_not_read_the_settings_of_others() -> None:
     # A default of one stage must not be part of another's key. The shape of the model is everybody's.
-    own = {stage: {f"rlpipe.{stage}.settings", "rlpipe.params.model_settings"} for stage in STAGES}
-    own["sft"] = {"rlpipe.train.sft_settings", "rlpipe.params.model_settings"}
+    shared = {"rlpipe.params.model_settings", "rlpipe.environments.settings"}
+    own = {stage: {f"rlpipe.{stage}.settings", *shared} for stage in STAGES}
+    own["sft"] = {"rlpipe.train.sft.settings", *shared}
     for stage in STAGES:
         closure = CODE.closure([f"rlpipe.stages.{stage}"], leave_out=PLUMBING)
         assert "rlpipe.params.config" not in closure, stage

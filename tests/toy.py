@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from rlpipe.ops.signals import entropy, token_logprob
-from rlpipe.types import Batch, Group, Prompt, Rollout, RolloutPlan, Sampling, Signals, Step, Verdict
+from rlpipe.engine.batched import Batched
+from rlpipe.ops.collate import turns
+from rlpipe.ops.signals import Readout
+from rlpipe.types import Batch, Group, Plan, Prompt, Request, Rollout, Sampling, Signals, Step, Verdict
 
 
 def double(rows: Sequence[Any]) -> Tensor:
@@ -42,11 +44,17 @@ def blank(mask: Tensor, **fields: Any) -> Batch:
     batch = Batch(
         tokens=torch.arange(mask.numel()).reshape(mask.shape),
         response_mask=mask,
+        turn=turns(mask),
         sampling_logprob=zero,
+        groups=(),
         group=torch.arange(len(mask)),
+        sample=torch.zeros(len(mask), dtype=torch.long),
+        row=torch.arange(len(mask)),
         reward=zero[:, 0],
+        terms={},
         correct=torch.zeros(len(mask), dtype=torch.bool),
         old=Signals(zero, zero),
+        current=None,
         reference=None,
         advantage=zero,
         annotations={},
@@ -76,8 +84,8 @@ def leaf(x: Tensor) -> Tensor:
 
 def step(index: int = 0, total: int = 100, seed: int = 7) -> Step:
     """A step whose generator and rollout plan have fixed seeds."""
-    plan = RolloutPlan(4, Sampling(6), seed)
-    return Step(index, total, torch.Generator().manual_seed(1000 * seed + index), rollout=plan)
+    plan = Plan(4, Sampling(6), seed, index)
+    return Step(index, total, torch.Generator().manual_seed(1000 * seed + index), plan, mini_batches=2)
 
 
 def random_batch(
@@ -85,7 +93,8 @@ def random_batch(
 ) -> Batch:
     """Rollouts of unequal length after a prompt shared by their group, some right and some wrong; no advantage yet.
 
-    Float64. Tokens after a response are not padding but noise, so that they must not matter.
+    Float64. Tokens after a response are not padding but noise, so that they must not matter. The groups hold the rollouts
+    that the rows are of.
     """
     rng = torch.Generator().manual_seed(seed)
     rows, width = groups * size, prompt + response
@@ -98,11 +107,23 @@ def random_batch(
     noise = 0.3 * torch.randn(rows, width, generator=rng, dtype=torch.float64)
     correct = torch.rand(rows, generator=rng) < 0.5
     correct[:2] = torch.tensor([True, False])
+    sampling = logprob + noise * mask
+    rollouts = [
+        Rollout(tokens[i, :n], mask[i, :n], sampling[i, :n], sampling[i, :n].abs(), (f"{i}",), "stop")
+        for i, n in enumerate((prompt + length).tolist())
+    ]
+    verdicts = [Verdict(float(c), "ok" if c else "wrong") for c in correct.tolist()]
+    of = [slice(g * size, (g + 1) * size) for g in range(groups)]
     return blank(
         mask,
         tokens=tokens,
-        sampling_logprob=logprob + noise * mask,
+        sampling_logprob=sampling,
+        groups=tuple(
+            Group(toy_prompt(f"p{g}"), tuple(rollouts[s]), tuple(verdicts[s]), reward=correct[s].double())
+            for g, s in enumerate(of)
+        ),
         group=torch.arange(groups).repeat_interleave(size),
+        sample=torch.arange(size).repeat(groups),
         reward=correct.double(),
         correct=correct,
         old=Signals(logprob, logprob.abs()),
@@ -113,7 +134,7 @@ def rollout(length: int, policy_step: int = 0, prompt: int = 2) -> Rollout:
     """A rollout of `length` response tokens after a prompt."""
     mask = torch.arange(prompt + length) >= prompt
     zero = torch.zeros(prompt + length)
-    return Rollout(torch.arange(prompt + length), mask, zero, zero, "", "stop", policy_step)
+    return Rollout(torch.arange(prompt + length), mask, zero, zero, ("",), "stop", policy_step=policy_step)
 
 
 def group(
@@ -122,7 +143,7 @@ def group(
     """A scored group; rewards are the scores."""
     rollouts = tuple(rollout(n, policy_step) for n in lengths or [3] * len(scores))
     verdicts = tuple(Verdict(s, "ok" if s >= 1 else "wrong") for s in scores)
-    return Group(toy_prompt(name), rollouts, verdicts, torch.tensor([float(s) for s in scores]))
+    return Group(toy_prompt(name), rollouts, verdicts, reward=torch.tensor([float(s) for s in scores]))
 
 
 def toy_prompt(name: str) -> Prompt:
@@ -138,6 +159,26 @@ def tiny_policy(words: Sequence[str] = (), seed: int = 0, architecture: str = "l
     shape = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "num_kv_heads": 1, "intermediate_size": 24}
     settings = ModelSettings(architecture=architecture, max_length=64, init_std=0.4, **shape)
     return from_scratch(settings, tokenizer, seed), tokenizer
+
+
+def toy_agent(model: Any, tokenizer: Any, settings: Any = None, **fields: Any) -> Any:
+    """What the trainer works on, for a model that the built-in engine samples from."""
+    from rlpipe.engine.hf import HFEngine
+    from rlpipe.policy.forward import Policy
+    from rlpipe.train.agent import Agent
+    from rlpipe.train.optimizer import make_optimizer
+    from rlpipe.train.settings import TrainSettings
+
+    optimizer = make_optimizer(model, settings or TrainSettings())
+    return Agent(
+        **{
+            "policy": Policy(model),
+            "engine": HFEngine(model, tokenizer),
+            "optimizer": optimizer,
+            "sampled": model,
+            **fields,
+        }
+    )
 
 
 class Bigram:
@@ -157,7 +198,51 @@ class Bigram:
         return other
 
     def __call__(self, tokens: Tensor, response_mask: Tensor, signals: Mapping[str, Any] | None = None) -> Signals:
-        logits, following = self.table[tokens[:, :-1]], tokens[:, 1:]
-        functions = {"logprob": token_logprob, "entropy": entropy, **(signals or {})}
-        found = {name: pad(f(logits, following), (1, 0), value=-0.5) for name, f in functions.items()}
+        logits = self.table[tokens[:, :-1]].flatten(0, 1)
+        columns = torch.arange(1, tokens.shape[1]).repeat(len(tokens))
+        readout = Readout(logits, logits, tokens[:, 1:].flatten(), columns)
+        functions = {"logprob": logprob_of, "entropy": entropy_of, **(signals or {})}
+        shape = (len(tokens), tokens.shape[1] - 1)
+        found = {name: pad(f(readout).view(shape), (1, 0), value=-0.5) for name, f in functions.items()}
         return Signals(found.pop("logprob"), found.pop("entropy"), found)
+
+
+class Answering(Batched):
+    """An engine for tests: a subclass says what requests are answered with; whatever else is asked of it is an error."""
+
+    exact = True
+
+    def encode(self, messages: Any) -> list[int]:
+        raise AssertionError("encoded")
+
+    def encode_reply(self, messages: Any, ended: bool) -> list[int]:
+        raise AssertionError("replied to")
+
+    def decode(self, ids: Any) -> str:
+        raise AssertionError("decoded")
+
+    def load_policy(self, policy: Any, step: int = 0) -> None:
+        raise AssertionError("given a policy")
+
+
+def written(request: Request, ids: Sequence[int], text: str = "", **fields: Any) -> Rollout:
+    """The rollout of a request that is answered with `ids`."""
+    size = len(request.prefix) + len(ids)
+    zero = torch.zeros(size)
+    known = {"logprob": zero, "entropy": zero, "turns": (text,), "finish": "stop", "sampling": request.sampling}
+    mask = torch.arange(size) >= len(request.prefix)
+    return Rollout(torch.tensor([*request.prefix, *ids]), mask, **{**known, **fields})
+
+
+def readout(logits: Tensor, tokens: Tensor) -> Readout:
+    """What a signal is computed from, of one row of logits per token; the logits stand for the hidden states."""
+    return Readout(logits, logits, tokens, torch.arange(1, len(tokens) + 1))
+
+
+def logprob_of(readout: Readout) -> Tensor:
+    return readout.logits.log_softmax(-1).gather(-1, readout.tokens[:, None]).squeeze(-1)
+
+
+def entropy_of(readout: Readout) -> Tensor:
+    logprobs = readout.logits.log_softmax(-1)
+    return -(logprobs.exp() * logprobs).sum(-1)

@@ -8,7 +8,17 @@ from typing import Any
 
 import typer
 
-from rlpipe.commands import compare, contamination, data, diversity, doctor, evaluate, friction, results, search
+from rlpipe.commands import (
+    compare,
+    contamination,
+    data,
+    diversity,
+    doctor,
+    evaluate,
+    friction,
+    results,
+    search,
+)
 from rlpipe.commands.opener import readable_errors
 
 app = typer.Typer(

@@ -12,7 +12,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rlpipe.commands.opener import DataSource, Model, Prompts, Set, assignments, fingerprint, open_engine, read_prompts
+from rlpipe.commands.opener import (
+    DataSource,
+    Model,
+    Prompts,
+    Set,
+    assignments,
+    fingerprint,
+    open_engine,
+    read_prompts,
+)
 from rlpipe.evaluate.metric_row import ALL, Row, label
 
 if TYPE_CHECKING:
@@ -69,7 +78,7 @@ def evaluate_model(
     prompts, split = read_prompts(prompts_path, settings.split, format, data_source)
     prompts = choose(prompts, settings.limit)
     out.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(model_path, settings.threads, settings.batch_size, device)
+    engine = open_engine(model_path, settings, device)
     name = Path(model_path).name
     scratch = out / f".unfinished-{fingerprint(model_path, prompts, settings)}"
     sample(prompts, engine, settings, Subject(name, str(model_path)), out / "samples.parquet", scratch, split)

@@ -60,9 +60,8 @@ def friction_model(
     settings, out = settings or FrictionSettings(), Path(out_dir)
     prompts, split = read_prompts(prompts_path, settings.split, data_source=data_source)
     prompts = choose(prompts, settings.limit)
-    engine = open_engine(model_path, settings.threads, settings.batch_size, device)
-    room = getattr(engine.model.config, "max_position_embeddings", None)
-    result = run(engine, prompts, settings, room)
+    engine = open_engine(model_path, settings, device)
+    result = run(engine, prompts, settings, engine.longest)
     who: Row = {"run_id": Path(model_path).name, "model_id": str(model_path)}
     rows = [who | {"split": split} | row for row in metric_rows(result, settings)]
     out.mkdir(parents=True, exist_ok=True)

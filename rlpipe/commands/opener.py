@@ -14,7 +14,9 @@ import typer
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from rlpipe.engine.hf import HFEngine
+    from rlpipe.engine.protocol import Engine
+    from rlpipe.evaluate.friction.settings import FrictionSettings
+    from rlpipe.evaluate.settings import EvaluateSettings
     from rlpipe.types import Prompt
 
 DataSource = Annotated[str | None, typer.Option(help="selects the verifier where the file's layout names none")]
@@ -55,21 +57,21 @@ def assignments(pairs: Iterable[str]) -> dict[str, Any]:
     return settings
 
 
-def open_engine(model: Path | str, threads: int, batch_size: int, device: str | None = None) -> HFEngine:
-    """A Hugging Face directory, ready to write; on `device` if one is named.
+def open_engine(model: Path | str, settings: EvaluateSettings | FrictionSettings, device: str | None = None) -> Engine:
+    """A Hugging Face directory, ready to write, by the engine of the settings; on `device` if one is named.
 
     Raises: ModelError for an unusable checkpoint.
     """
     import torch
 
     from rlpipe import models
-    from rlpipe.engine.hf import HFEngine
+    from rlpipe.engine.load import load_engine
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(settings.threads)
     policy, tokenizer = models.load_policy(model)
     if device:
         policy.to(device)
-    return HFEngine(policy, tokenizer, max_rows=batch_size)
+    return load_engine(settings.engine, policy, tokenizer, settings.batch_size)
 
 
 def read_prompts(

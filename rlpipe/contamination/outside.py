@@ -53,8 +53,10 @@ def probe_model(
     before = str(control_path) if control_path else None
     plan = Plan(
         run_id=model_id,
-        subject=lambda: Subject.load(model_path, model_id, settings.batch_size),
-        control=(lambda: Subject.load(str(before), CONTROL, settings.batch_size)) if before else None,
+        subject=lambda: Subject.load(model_path, model_id, settings.batch_size, engine=settings.engine),
+        control=(lambda: Subject.load(str(before), CONTROL, settings.batch_size, engine=settings.engine))
+        if before
+        else None,
         probed=[*(Probed(p, MEMBER) for p in members), *(Probed(p, NONMEMBER) for p in nonmembers)],
         benchmark=members[: settings.completion.limit],
         watched=frozen_set(nonmembers, settings.drift, settings.seed) if before else (),

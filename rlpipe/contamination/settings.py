@@ -122,6 +122,7 @@ class ContaminationSettings(_Section):
     completion: Completion = Field(default_factory=Completion)
     drift: Drift = Field(default_factory=Drift)
     seed: int = Field(default=0, ge=0, description="Of the choice of prompts, the samples and the resampling")
+    engine: str = Field(default="hf", pattern="^(hf|vllm)$", description="who samples: the built-in engine or vLLM")
     batch_size: int = Field(
         default=512, ge=1, description="Rollouts decoded at once; changes memory and speed, not results"
     )

@@ -22,16 +22,16 @@ class Uniform:
         """The next `n` prompts. Raises: ValueError if the pool is empty."""
         if not pool:
             raise ValueError("the pool has no prompts to train on; look at `split` in prompts.parquet")
-        assert step.rollout is not None, "the trainer gives every step its rollout plan"
+        assert step.plan is not None, "the trainer gives every step its plan"
         drawn: list[Prompt] = []
         while len(drawn) < n:
             epoch, start = divmod(self.given, len(pool))
-            order = _order(len(pool), step.rollout.seed, epoch)[start : start + n - len(drawn)]
+            order = _order(len(pool), step.plan.seed, epoch)[start : start + n - len(drawn)]
             drawn += [pool[i] for i in order]
             self.given += len(order)
         return drawn
 
-    def observe(self, groups: Sequence[Any], batch: Any) -> None:
+    def observe(self, groups: Sequence[Any], batch: Any, metrics: Mapping[str, Any]) -> None:
         """Nothing a step brings changes what comes next."""
 
     def state_dict(self) -> dict[str, int]:

@@ -1,169 +1,164 @@
-"""Many searches at once, one forward pass for all of them, and no draw made twice.
+"""Requests that wait together are answered as one batch: the door through which engines in this process are asked.
 
-A search is written for one prompt and asks its engine a step at a time. Run one by one, a small model spends its time on
-overhead; run together, the requests of all searches that wait are answered as one batch.
+A sampler is the story of one prompt and asks for one rollout at a time. Run one by one, a model spends its time on
+overhead; here the requests of all stories that wait are gathered first, in the order they came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from threading import Condition, Lock, Thread
-from typing import Any, Generic, TypeVar
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
-from rlpipe.types import Engine, Message, Rollout, Sampling
+from rlpipe.engine.processes import shared
+from rlpipe.engine.protocol import Engine
+from rlpipe.types import Message, Request, Rollout, Sampling
 
 T = TypeVar("T")
-ALIVE = 256  # searches under way at a time
+QUIET = 6  # turns of the event loop without a new request after which all stories are taken to be waiting
 
 
-@dataclass
-class _Request:
-    prefixes: Sequence[Sequence[int]]
-    sampling: Sampling
-    seeds: Sequence[int]
-    policy_step: int
-    place: int  # of its job, which fixes the order in a batch
-    turn: Condition  # of its job, which waits for it
-    answer: list[Rollout] | None = None
-    error: BaseException | None = None
+class Batched:
+    """Gathers requests and answers each kind of sampling as one batch; a subclass says how a batch is answered."""
+
+    exact: bool = False
+    full_entropy: bool = False
+    logit_rules: frozenset[str] = frozenset()
+    weights: bool = False
+    longest: int | None = None
+    special_ids: frozenset[int] = frozenset()
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Request, asyncio.Future[Rollout]]] = []
+        self._answering: asyncio.Task[None] | None = None
+
+    def answer(self, requests: Sequence[Request]) -> list[Rollout]:
+        """One rollout per request; all have the same sampling."""
+        raise NotImplementedError
+
+    async def complete(self, request: Request) -> Rollout:
+        """One rollout; it depends on the request alone."""
+        future: asyncio.Future[Rollout] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.ensure_future(self._gather())
+        return await future
+
+    async def _gather(self) -> None:
+        """Wait until no story asks any more, then answer."""
+        seen, quiet = 0, 0
+        while quiet < QUIET:
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._waiting) == seen else 0
+            seen = len(self._waiting)
+        asked, self._waiting = [pair for pair in self._waiting if not pair[1].done()], []
+        kinds: dict[Sampling, list[tuple[Request, asyncio.Future[Rollout]]]] = {}
+        for request, future in asked:
+            kinds.setdefault(request.sampling, []).append((request, future))
+        for part in kinds.values():
+            self._serve(part)
+
+    def _serve(self, part: Sequence[tuple[Request, asyncio.Future[Rollout]]]) -> None:
+        try:
+            answers = self.answer([request for request, _ in part])
+        except Exception as error:  # reaches every story that asked
+            for _, future in part:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), rollout in zip(part, answers, strict=True):
+            if not future.done():
+                future.set_result(rollout)
 
 
-class Remembering:
-    """An engine that answers a request it has had before from memory.
+class Relayed(Batched):
+    """An engine in front of another, as which it presents itself; a subclass says what is passed on."""
 
-    A rollout depends on its prefix, seed and sampling alone, so that methods sharing draws (all those on whole samples, the
-    first step of all others) pay for them once. What a search is charged does not change.
+    def __init__(self, engine: Engine):
+        super().__init__()
+        self.engine: Any = engine
+        self._as_presented()
+
+    def _as_presented(self) -> None:
+        for name in ("exact", "full_entropy", "logit_rules", "weights", "longest", "special_ids"):
+            setattr(self, name, getattr(self.engine, name))
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        return list(self.engine.encode(messages))
+
+    def encode_reply(self, messages: Sequence[Message], ended: bool) -> list[int]:
+        return list(self.engine.encode_reply(messages, ended))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.engine.decode(ids))
+
+    def load_policy(self, policy: Any, step: int = 0) -> None:
+        self.engine.load_policy(policy, step)
+        self._as_presented()
+
+
+class Remembering(Relayed):
+    """Answers a request it has had before from memory.
+
+    A rollout depends on its request alone, so that methods sharing draws (all those on whole samples, the first step of
+    all others) pay for them once. What a search is charged does not change.
     """
 
     def __init__(self, engine: Engine):
-        self.engine, self.exact = engine, engine.exact
-        self.known: dict[tuple[Any, ...], Rollout] = {}
+        super().__init__(engine)
+        self.known: dict[Request, Rollout] = {}
         self.prompts: dict[tuple[tuple[str, str], ...], list[int]] = {}
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         key = tuple((m["role"], m["content"]) for m in messages)
         if key not in self.prompts:
-            self.prompts[key] = self.engine.encode(messages)
+            self.prompts[key] = super().encode(messages)
         return self.prompts[key]
 
-    def load_policy(self, policy: Any) -> None:
-        self.forget()
-        self.engine.load_policy(policy)
-
-    def forget(self) -> None:
+    def load_policy(self, policy: Any, step: int = 0) -> None:
         self.known.clear()
+        super().load_policy(policy, step)
 
-    def complete(
-        self, prefixes: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], policy_step: int = 0
-    ) -> list[Rollout]:
-        keys = [(tuple(p), s, sampling, policy_step) for p, s in zip(prefixes, seeds, strict=True)]
-        new = list(dict.fromkeys(key for key in keys if key not in self.known))
+    def answer(self, requests: Sequence[Request]) -> list[Rollout]:
+        new = [r for r in dict.fromkeys(requests) if r not in self.known]
         if new:
-            rollouts = self.engine.complete([k[0] for k in new], sampling, [k[1] for k in new], policy_step)
-            self.known.update(zip(new, rollouts, strict=True))
-        return [self.known[key] for key in keys]
+            self.known.update(zip(new, self.engine.answer(new), strict=True))
+        return [self.known[r] for r in requests]
 
 
-class _Desk(Generic[T]):
-    """Takes the requests of the jobs and answers them once every job waits.
+class Dealing(Relayed):
+    """Deals requests out over the processes of a run, each of which has an engine of its own.
 
-    The lock is held by whoever works, and given up only while waiting: jobs take turns, so that they need not be safe
-    against each other.
+    Every process asks the same requests in the same order, answers a stretch of them and is told all answers.
     """
 
-    def __init__(self, engine: Engine, jobs: Sequence[Callable[[Engine], T]]):
-        self.engine, self.jobs = engine, jobs
-        self.lock = Lock()
-        self.all_wait = Condition(self.lock)
-        self.working = len(jobs)
-        self.requests: list[_Request] = []
-        self.results: dict[int, T] = {}
-        self.errors: dict[int, BaseException] = {}
-
-    def run(self) -> list[T]:
-        for place in range(len(self.jobs)):
-            Thread(target=self._work, args=(place,), daemon=True).start()
-        with self.lock:
-            while self.working or self.requests:
-                self.all_wait.wait_for(lambda: not self.working)
-                self._answer()
-        if self.errors:
-            raise self.errors[min(self.errors)]
-        return [self.results[place] for place in range(len(self.jobs))]
-
-    def _work(self, place: int) -> None:
-        with self.lock:
-            try:
-                self.results[place] = self.jobs[place](_Client(self, place))
-            except BaseException as error:  # raised again by `run`
-                self.errors[place] = error
-            self._rest()
-
-    def ask(self, request: _Request) -> list[Rollout]:
-        """The answer to a request; the others go on meanwhile."""
-        self.requests.append(request)
-        self._rest()
-        request.turn.wait_for(lambda: request.answer is not None or request.error is not None)
-        if request.error is not None:
-            raise request.error
-        assert request.answer is not None
-        return request.answer
-
-    def _rest(self) -> None:
-        self.working -= 1
-        if not self.working:
-            self.all_wait.notify()
-
-    def _answer(self) -> None:
-        asked, self.requests = sorted(self.requests, key=lambda r: r.place), []
-        for kind in dict.fromkeys((r.sampling, r.policy_step) for r in asked):
-            part = [r for r in asked if (r.sampling, r.policy_step) == kind]
-            try:
-                self._complete(part, *kind)
-            except Exception as error:  # reaches every search that asked, and `run` through them
-                for r in part:
-                    r.error = error
-        self.working += len(asked)
-        for r in asked:
-            r.turn.notify()
-
-    def _complete(self, part: Sequence[_Request], sampling: Sampling, policy_step: int) -> None:
-        prefixes = [p for r in part for p in r.prefixes]
-        seeds = [s for r in part for s in r.seeds]
-        found = iter(self.engine.complete(prefixes, sampling, seeds, policy_step))
-        for r in part:
-            r.answer = [next(found) for _ in r.seeds]
+    def answer(self, requests: Sequence[Request]) -> list[Rollout]:
+        return shared(self.engine.answer, requests)
 
 
-class _Client:
-    """The engine as a job sees it."""
-
-    def __init__(self, desk: _Desk[Any], place: int):
-        self.desk, self.place, self.exact = desk, place, desk.engine.exact
-        self.turn = Condition(desk.lock)
-
-    def encode(self, messages: Sequence[Message]) -> list[int]:
-        return self.desk.engine.encode(messages)
-
-    def load_policy(self, policy: Any) -> None:
-        raise RuntimeError("a policy cannot be exchanged while searches are under way")
-
-    def complete(
-        self, prefixes: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], policy_step: int = 0
-    ) -> list[Rollout]:
-        return self.desk.ask(_Request(prefixes, sampling, seeds, policy_step, self.place, self.turn))
-
-
-def together(engine: Engine, jobs: Sequence[Callable[[Engine], T]]) -> list[T]:
-    """Every job's result, in order; a job is called with an engine whose requests are batched with those of the others.
-
-    Results are those of the jobs one by one, as far as the engine's do not depend on what else is in a batch. Only the
-    calling thread uses `engine.complete`.
+def together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Every job's result, in order. What they ask of an engine at the same time is asked as one batch.
 
     Raises: what the first job in order raised.
     """
-    found: list[T] = []
-    for start in range(0, len(jobs), ALIVE):
-        found += _Desk(engine, jobs[start : start + ALIVE]).run()
-    return found
+
+    found: list[T | BaseException] = []
+
+    async def all_of() -> None:  # returns nothing: asyncio.run spells out what its task returns, tensor by tensor
+        found.extend(await asyncio.gather(*jobs, return_exceptions=True))
+
+    asyncio.run(all_of())
+    results: list[T] = []
+    for result in found:
+        if isinstance(result, BaseException):
+            raise result
+        results.append(result)
+    return results
+
+
+def complete_all(
+    engine: Engine, prefixes: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
+) -> list[Rollout]:
+    """One rollout for each prefix and seed, as one batch: for callers that have no story to tell."""
+    requests = [Request(tuple(p), sampling, s) for p, s in zip(prefixes, seeds, strict=True)]
+    return together([engine.complete(r) for r in requests])

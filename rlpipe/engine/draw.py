@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from rlpipe.ops.splitmix import GOLDEN, mix, shift
 from rlpipe.types import Sampling
 
 
 def uniforms(seeds: Sequence[int], count: int) -> Float[Tensor, "B n"]:
-    """`count` numbers in [0, 1) for each seed: splitmix64 of (seed, position), no state, no order of calls.
+    """`count` numbers in [0, 1) for each seed: splitmix64 of (seed, position), no state, no order of calls."""
+    position = torch.arange(1, count + 1)
+    bits = shift(mix(torch.tensor(seeds, dtype=torch.int64)[:, None] + position * GOLDEN), 40)
+    return bits.float() * 2.0**-24
 
-    Source: Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators, 2014 (the mixing function).
+
+def restrict(logits: Float[Tensor, "B V"], sampling: Sampling, position: int = 0) -> Float[Tensor, "B V"]:
+    """Logits at the sampling temperature, bent by its rule, with tokens outside top-k and top-p at minus infinity.
+
+    `position` counts the tokens already written for the requests.
     """
-    with np.errstate(over="ignore"):
-        z = np.asarray(seeds, dtype=np.uint64)[:, None] + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(
-            0x9E3779B97F4A7C15
-        )
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return torch.from_numpy((z >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24))
-
-
-def restrict(logits: Float[Tensor, "B V"], sampling: Sampling) -> Float[Tensor, "B V"]:
-    """Logits at the sampling temperature, with tokens outside top-k and top-p at minus infinity."""
     if sampling.temperature > 0:
         logits = logits / sampling.temperature
+    if sampling.logit_rule is not None:
+        at = torch.full((len(logits),), position, device=logits.device)
+        logits = sampling.logit_rule(logits, at)
     if 0 < sampling.top_k < logits.shape[-1]:
         kth = logits.topk(sampling.top_k, dim=-1).values[:, -1:]
         logits = logits.masked_fill(logits < kth, -torch.inf)
@@ -43,13 +41,13 @@ def restrict(logits: Float[Tensor, "B V"], sampling: Sampling) -> Float[Tensor, 
 
 
 def draw(
-    logits: Float[Tensor, "B V"], sampling: Sampling, uniform: Float[Tensor, "B"]
+    logits: Float[Tensor, "B V"], sampling: Sampling, uniform: Float[Tensor, "B"], position: int = 0
 ) -> tuple[Int[Tensor, "B"], Float[Tensor, "B"], Float[Tensor, "B"]]:
     """Tokens, their log-probability and the entropy of the distribution they were drawn from, in nats.
 
     At temperature 0 the token is the most likely one, and the distribution is the one at temperature 1.
     """
-    logprobs = restrict(logits.float(), sampling).log_softmax(-1)
+    logprobs = restrict(logits.float(), sampling, position).log_softmax(-1)
     probabilities = logprobs.exp()
     entropy = -(probabilities * logprobs.clamp(min=-1e4)).sum(-1)
     if sampling.temperature == 0:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlpipe.types import Engine
+from rlpipe.engine.protocol import Engine
 
 
-def load_engine(name: str, model: Any, tokenizer: Any) -> Engine:
-    """The engine `hf` or `vllm` over a policy.
+def load_engine(name: str, model: Any, tokenizer: Any, max_rows: int = 512) -> Engine:
+    """The engine `hf` or `vllm` over a policy; `max_rows` is how many rollouts the built-in one decodes at once.
 
     Raises: RuntimeError if vLLM is asked for and not installed.
     """
     if name == "hf":
         from rlpipe.engine.hf import HFEngine
 
-        return HFEngine(model, tokenizer)
+        return HFEngine(model, tokenizer, max_rows)
     from rlpipe.engine.vllm import VLLMEngine
 
     return VLLMEngine(model, tokenizer)

@@ -16,28 +16,33 @@ from typing import Any
 import torch
 
 from rlpipe import models
-from rlpipe.types import Finish, Message, Rollout, Sampling
+from rlpipe.engine.batched import Batched
+from rlpipe.engine.protocol import refuse_unknown_rule
+from rlpipe.types import Finish, Message, Request, Rollout
 
 
-class VLLMEngine:
+class VLLMEngine(Batched):
     """Rollouts from vLLM in this process, colocated with the trainer on one device.
 
     `entropy` is the entropy of the `top_logprobs` most likely tokens, not renormalised: vLLM does not hand out the whole
     distribution. `memory_share` is the share of the device's memory vLLM may take.
     """
 
-    exact = False
+    weights = True
 
     def __init__(self, model: Any, tokenizer: Any, memory_share: float = 0.4, top_logprobs: int = 20):
+        super().__init__()
+        self.step, self.longest = 0, getattr(model.config, "max_position_embeddings", None)
         try:
             # In this process, so that weights can be handed over as tensors.
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
             import vllm
         except ImportError as error:
             raise RuntimeError(
-                "train.engine is vllm, which is not installed: `pip install 'rlpipe[vllm]'`, or set train.engine to hf"
+                "`engine` is vllm, which is not installed: `pip install 'rlpipe[vllm]'`, or set it to hf"
             ) from error
         self.vllm, self.tokenizer, self.top_logprobs = vllm, tokenizer, top_logprobs
+        self.special_ids = frozenset(tokenizer.all_special_ids)
         self.directory = tempfile.TemporaryDirectory(prefix="rlpipe-vllm-")
         start = Path(self.directory.name) / "policy"
         models.save_policy(model, tokenizer, start)
@@ -49,54 +54,68 @@ class VLLMEngine:
             logprobs_mode="processed_logprobs",
         )
 
-    def load_policy(self, policy: Any) -> None:
+    def load_policy(self, policy: Any, step: int = 0) -> None:
         """Hand the weights over, tensor by tensor; a directory is read first.
 
         Raises: RuntimeError if vLLM did not take every tensor.
         """
         model = models.load_policy(policy)[0] if isinstance(policy, str | Path) else policy
-        weights = [(name, tensor.detach()) for name, tensor in model.state_dict().items()]
+        weights = [(name, tensor.detach()) for name, tensor in models.folded_state(model).items()]
         taken = self.engine.apply_model(lambda inner: inner.load_weights(iter(weights)))[0]
         if taken is not None and not taken:
             raise RuntimeError("vLLM took none of the policy's weights: its architecture and the trainer's differ")
         self.engine.reset_prefix_cache()
+        self.step = step
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a conversation, with the generation prompt."""
         return models.encode(self.tokenizer, messages)
 
-    def complete(
-        self, prefixes: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], policy_step: int = 0
-    ) -> list[Rollout]:
-        """One rollout per prefix; each request carries its own seed."""
-        params = [
-            self.vllm.SamplingParams(
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k or -1,
-                max_tokens=sampling.max_new_tokens,
-                seed=seed % 2**63,
-                logprobs=self.top_logprobs,
-            )
-            for seed in seeds
-        ]
-        prompts = [{"prompt_token_ids": list(p)} for p in prefixes]
-        outputs = self.engine.generate(prompts, params, use_tqdm=False)
-        return [self._rollout(p, o.outputs[0], policy_step) for p, o in zip(prefixes, outputs, strict=True)]
+    def encode_reply(self, messages: Sequence[Message], ended: bool) -> list[int]:
+        """Token ids of what follows a turn of the policy, with the generation prompt."""
+        return models.encode_reply(self.tokenizer, messages, ended)
 
-    def _rollout(self, prefix: Sequence[int], output: Any, policy_step: int) -> Rollout:
-        ids = list(output.token_ids)
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(list(ids)))
+
+    def answer(self, requests: Sequence[Request]) -> list[Rollout]:
+        """One rollout per request; each carries its own seed.
+
+        Raises: ValueError for a logit rule, as vLLM applies none.
+        """
+        refuse_unknown_rule(requests[0].sampling, self.logit_rules, "vllm")
+        prompts = [{"prompt_token_ids": list(r.prefix)} for r in requests]
+        outputs = self.engine.generate(prompts, [self._params(r) for r in requests], use_tqdm=False)
+        return [self._rollout(r, o.outputs[0]) for r, o in zip(requests, outputs, strict=True)]
+
+    def _params(self, request: Request) -> Any:
+        sampling = request.sampling
+        return self.vllm.SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k or -1,
+            max_tokens=sampling.max_new_tokens,
+            stop=list(sampling.stop) or None,
+            include_stop_str_in_output=True,
+            seed=request.seed % 2**63,
+            logprobs=self.top_logprobs,
+        )
+
+    def _rollout(self, request: Request, output: Any) -> Rollout:
+        prefix, ids = list(request.prefix), list(output.token_ids)
         logprob = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
         entropy = [-sum(math.exp(x.logprob) * x.logprob for x in step.values()) for step in output.logprobs]
         finish: Finish = "stop" if output.finish_reason == "stop" else "length"
-        text_ids = ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids
+        ended = bool(ids) and ids[-1] == self.tokenizer.eos_token_id
         blank = [0.0] * len(prefix)
         return Rollout(
             tokens=torch.tensor([*prefix, *ids]),
             response_mask=torch.arange(len(prefix) + len(ids)) >= len(prefix),
             logprob=torch.tensor(blank + logprob),
             entropy=torch.tensor(blank + entropy),
-            text=self.tokenizer.decode(text_ids),
+            turns=(self.tokenizer.decode(ids[:-1] if ended else ids),),
             finish=finish,
-            policy_step=policy_step,
+            stop=output.stop_reason if isinstance(output.stop_reason, str) else None,
+            policy_step=self.step,
+            sampling=request.sampling,
         )

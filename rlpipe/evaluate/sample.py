@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlpipe import artifacts
+from rlpipe.engine.batched import together
+from rlpipe.engine.protocol import Engine
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.progress import Reporter, progress
-from rlpipe.types import Engine, Prompt, Rollout, Sampling, Verdict, draw_seed
+from rlpipe.samplers.independent import independent
+from rlpipe.samplers.rollout_rows import prompt_columns, rollout_columns, sampling_json, verdict_columns
+from rlpipe.types import Plan, Prompt, Sampling
 from rlpipe.verifiers.answer import EVALUATION
 from rlpipe.verifiers.cross_check import cross_check
 from rlpipe.verifiers.error_rate import ErrorRate
@@ -40,12 +44,14 @@ def sample(
     path: Path,
     scratch: Path,
     split: str | None = None,
+    environment: Mapping[str, Any] | None = None,
 ) -> None:
     """Draw and verify `settings.samples` rollouts per prompt into the table `path`.
 
     Sample j of a prompt is drawn from a generator keyed by (settings.seed, prompt, j): the same random numbers for
     every policy, and the same rollouts however they are batched. Parts already in `scratch` are kept.
 
+    `environment` are the fields of the plan that make rollouts conversations (`environments.load.environment_of`).
     Raises: VerifierFailing when the verifier errs on more answers than `settings` allow.
     """
     scratch.mkdir(parents=True, exist_ok=True)
@@ -57,9 +63,8 @@ def sample(
     with progress(len(prompts) * settings.samples, f"evaluate {subject.run_id}", done=done) as reporter:
         for chunk, part in zip(chunks, parts, strict=True):
             if not part.exists():
-                artifacts.write(
-                    part, artifacts.ROLLOUTS, _rows(chunk, engine, settings, subject, errors, reporter, split)
-                )
+                rows = _rows(chunk, engine, settings, subject, errors, reporter, split, environment or {})
+                artifacts.write(part, artifacts.ROLLOUTS, rows)
     with artifacts.TableWriter(path, artifacts.ROLLOUTS) as writer:
         for table in _joined(parts):
             writer.write(table)
@@ -75,64 +80,30 @@ def _rows(
     errors: ErrorRate,
     reporter: Reporter,
     split: str | None,
+    environment: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    owners = [(prompt, j) for prompt in prompts for j in range(settings.samples)]
-    encoded = {p.id: engine.encode(p.messages) for p in prompts}
     sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, settings.top_k)
-    seeds = [draw_seed(settings.seed, "evaluate", prompt.id, j) for prompt, j in owners]
-    rollouts = engine.complete([encoded[prompt.id] for prompt, _ in owners], sampling, seeds, subject.policy_step)
+    plan = Plan(settings.samples, sampling, settings.seed, purpose="evaluate", **environment)
+    groups = together([independent(prompts, {"policy": engine}, plan)])[0]
+    owners = [(g.prompt, j) for g in groups for j in range(settings.samples)]
+    rollouts = [r for g in groups for r in g.rollouts]
     verdicts = verify_many([(p, r.text) for (p, _), r in zip(owners, rollouts, strict=True)], EVALUATION)
     errors.observe(verdicts, [prompt.id for prompt, _ in owners])
     correct = sum(v.correct for v in verdicts) / len(verdicts)
     reporter.advance(len(owners), correct=correct, tokens=sum(r.response_length for r in rollouts) / len(rollouts))
-    shared = asdict(subject) | {"sampling_json": json.dumps(asdict(sampling), sort_keys=True), "seed": settings.seed}
+    shared = asdict(subject) | {"sampling_json": sampling_json(sampling), "seed": settings.seed}
     answers = [(rollout.text, prompt.answer) for (prompt, _), rollout in zip(owners, rollouts, strict=True)]
     second = cross_check(answers, verdicts, settings.cross_check, settings.seed)
     infos = [json.dumps({"split": split} | ({"second": second[i]} if i in second else {})) for i in range(len(owners))]
     return [
         shared
-        | _prompt_columns(prompt, j)
-        | _rollout_columns(rollout)
-        | _verdict_columns(verdict)
+        | prompt_columns(prompt, j)
+        | rollout_columns(rollout)
+        | {"reward": verdict.score}
+        | verdict_columns(verdict)
         | {"info_json": info}
         for (prompt, j), rollout, verdict, info in zip(owners, rollouts, verdicts, infos, strict=True)
     ]
-
-
-def _prompt_columns(prompt: Prompt, j: int) -> dict[str, Any]:
-    return {
-        "prompt_id": prompt.id,
-        "data_source": prompt.source,
-        "difficulty": prompt.difficulty,
-        "sample_index": j,
-        "prompt": [dict(m) for m in prompt.messages],
-    }
-
-
-def _rollout_columns(rollout: Rollout) -> dict[str, Any]:
-    mask = rollout.response_mask
-    return {
-        "response": rollout.text,
-        "response_ids": rollout.tokens[mask].tolist(),
-        "logprobs": rollout.logprob[mask].tolist(),
-        "entropies": rollout.entropy[mask].tolist(),
-        "finish_reason": rollout.finish,
-        "n_prompt_tokens": len(rollout.tokens) - rollout.response_length,
-        "n_response_tokens": rollout.response_length,
-    }
-
-
-def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "reward": verdict.score,
-        "acc": verdict.correct,
-        "extracted_answer": verdict.extracted,
-        "canonical_answer": verdict.canonical,
-        "canonical_solution": verdict.solution,
-        "verifier": verdict.verifier,
-        "verifier_version": verdict.version,
-        "verifier_status": verdict.status,
-    }
 
 
 def _joined(parts: Sequence[Path]) -> Iterator[pa.Table]:

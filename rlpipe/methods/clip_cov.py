@@ -33,15 +33,15 @@ def clip_cov(recipe: Recipe, *, fraction: Fraction = 0.0002, low: Real = 1.0, hi
     the step there are none. The base's dual clip, if any, stays.
     """
     return recipe.add(
-        annotations={"clip_cov": partial(covariant, fraction=fraction, low=low, high=high)},
+        annotations=partial(covariant, fraction=fraction, low=low, high=high),
         token_weights=left_in,
     )
 
 
-def covariant(batch: Batch, step: Step, *, fraction: Scalar, low: Scalar, high: Scalar) -> Bool[Tensor, "B T"]:
-    """The tokens to leave out, from the old policy."""
+def covariant(batch: Batch, step: Step, *, fraction: Scalar, low: Scalar, high: Scalar) -> dict[str, Tensor]:
+    """`clip_cov`: the tokens to leave out, from the old policy."""
     mask = batch.response_mask
-    return choose(
+    chosen = choose(
         batch.advantage,
         batch.old.logprob,
         mask,
@@ -50,6 +50,7 @@ def covariant(batch: Batch, step: Step, *, fraction: Scalar, low: Scalar, high: 
         (at(low, step.index), at(high, step.index)),
         token_uniform(step.rng.initial_seed(), batch.tokens, mask),
     )
+    return {"clip_cov": chosen}
 
 
 def choose(

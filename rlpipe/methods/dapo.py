@@ -56,7 +56,12 @@ def dapo(
         reward_shaping=partial(fine_overlong, penalty=overlong_penalty, max_length=max_length, buffer=buffer),
         diagnostics={"overlong": partial(overlong, max_length=max_length, buffer=buffer)},
     )
-    return recipe.add(group_filters=mixed) if dynamic_sampling else recipe
+    return recipe.add(selection=keep_mixed) if dynamic_sampling else recipe
+
+
+def keep_mixed(groups: Sequence[Group], step: Step) -> list[Group]:
+    """The groups that have something to learn from."""
+    return [group for group in groups if mixed(group)]
 
 
 def mixed(group: Group) -> bool:
@@ -66,15 +71,11 @@ def mixed(group: Group) -> bool:
 
 
 def fine_overlong(
-    groups: Sequence[Group], rewards: Sequence[Tensor], *, penalty: Scalar, max_length: int, buffer: Scalar
+    groups: Sequence[Group], step: Step, *, penalty: Scalar, max_length: int, buffer: Scalar
 ) -> list[Tensor]:
-    """The rewards of each group, less half the overlong penalty at the step that sampled it."""
-    shaped = []
-    for group, reward in zip(groups, rewards, strict=True):
-        now = group.rollouts[0].policy_step
-        tokens, factor = tokens_of(buffer, max_length, now), at(penalty, now) / 2
-        shaped += overlong_shaping([group], [reward], max_length=max_length, cache=tokens, factor=factor)
-    return shaped
+    """The rewards of each group, less half the overlong penalty."""
+    tokens, factor = tokens_of(buffer, max_length, step.index), at(penalty, step.index) / 2
+    return overlong_shaping(groups, step, max_length=max_length, cache=tokens, factor=factor)
 
 
 def tokens_of(buffer: Scalar, max_length: int, index: int) -> int:

@@ -42,17 +42,18 @@ def kl_cov(
     and the recipe's `changes` say so.
     """
     return recipe.override(policy_loss=unclipped).add(
-        annotations={"kl_cov": partial(most_covariant, fraction=fraction, only_positive=only_positive)},
+        annotations=partial(most_covariant, fraction=fraction, only_positive=only_positive),
         auxiliary_losses=partial(penalty, coefficient=coefficient),
     )
 
 
-def most_covariant(batch: Batch, step: Step, *, fraction: Scalar, only_positive: bool) -> Bool[Tensor, "B T"]:
-    """The tokens to penalise, from the old policy."""
+def most_covariant(batch: Batch, step: Step, *, fraction: Scalar, only_positive: bool) -> dict[str, Tensor]:
+    """`kl_cov`: the tokens to penalise, from the old policy."""
     draw = token_uniform(step.rng.initial_seed(), batch.tokens, batch.response_mask)
-    return choose(
+    chosen = choose(
         batch.advantage, batch.old.logprob, batch.response_mask, at(fraction, step.index), draw, only_positive
     )
+    return {"kl_cov": chosen}
 
 
 def choose(

@@ -40,7 +40,7 @@ def kl_penalty(
     Divergence, 2020. Differs: in the reward, the whole rollout's sum is taken from the reward of the base method's
     advantage, as verl does for outcome rewards; for a penalty on each token's return use `reinforce_pp` with `kl`.
     """
-    recipe = recipe.with_reference()
+    recipe = recipe.need("reference")
     if where == "reward":
         return recipe.wrap(advantage=partial(penalised_reward, coefficient=coefficient, estimator=estimator))
     return recipe.add(auxiliary_losses=partial(divergence_loss, coefficient=coefficient, estimator=estimator))

@@ -15,7 +15,7 @@ from rlpipe.ops.schedules import Scalar, at
 from rlpipe.params.hyperparameters import Fraction, Seed
 from rlpipe.recipe import Recipe
 from rlpipe.rewards.random import coin_flips
-from rlpipe.types import Group
+from rlpipe.types import Group, Step
 
 
 def random_reward(recipe: Recipe, *, probability: Fraction = 0.5, seed: Seed = 0) -> Recipe:
@@ -29,7 +29,6 @@ def random_reward(recipe: Recipe, *, probability: Fraction = 0.5, seed: Seed = 0
     return recipe.choose(reward=partial(coins, probability=probability, seed=seed))
 
 
-def coins(groups: Sequence[Group], *, probability: Scalar, seed: int) -> list[Tensor]:
-    """A reward in {0, 1} for every rollout; a probability on a schedule is read at the step that sampled the group."""
-    now = [at(probability, group.rollouts[0].policy_step) for group in groups]
-    return [coin_flips([group], seed=seed, probability=p)[0] for group, p in zip(groups, now, strict=True)]
+def coins(groups: Sequence[Group], step: Step, *, probability: Scalar, seed: int) -> list[Tensor]:
+    """A reward in {0, 1} for every rollout."""
+    return coin_flips(groups, step, seed=seed, probability=at(probability, step.index))

@@ -42,7 +42,7 @@ def reinforce_pp(
     Differs: kl is off unless asked for, as rewards are verified; the paper's token rewards carry it.
     """
     if kl != 0.0:
-        recipe = recipe.with_reference()
+        recipe = recipe.need("reference")
     return recipe.choose(
         advantage=partial(whitened_returns, baseline=baseline, gamma=gamma, kl=kl),
         policy_loss=partial(clipped, low=clip_low, high=clip_high),
@@ -64,4 +64,4 @@ def whitened_returns(
         value = value - at(kl, step.index) * masked(penalty, mask)
     if baseline == "none":
         value = returns(value, mask, at(gamma, step.index))
-    return whiten(value, mask, step.all_reduce)
+    return whiten(value, mask)

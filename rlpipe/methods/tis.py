@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from rlpipe.ops.ratios import LIMIT, log_ratio
@@ -31,7 +31,7 @@ def tis(recipe: Recipe, *, cap: Positive = 2.0, level: Literal["token", "sequenc
     """
     return recipe.add(
         token_weights=partial(truncated, cap=cap, level=level),
-        annotations={"tis_capped": partial(cut, cap=cap, level=level)},
+        annotations=partial(cut, cap=cap, level=level),
     )
 
 
@@ -48,6 +48,6 @@ def truncated(batch: Batch, step: Step, *, cap: Scalar, level: Literal["token", 
     return correction(batch, level).clamp(max=at(cap, step.index))
 
 
-def cut(batch: Batch, step: Step, *, cap: Scalar, level: Literal["token", "sequence"]) -> Bool[Tensor, "B T"]:
-    """True where the cap is in force."""
-    return batch.response_mask & torch.gt(correction(batch, level), at(cap, step.index))
+def cut(batch: Batch, step: Step, *, cap: Scalar, level: Literal["token", "sequence"]) -> dict[str, Tensor]:
+    """`tis_capped`: True where the cap is in force."""
+    return {"tis_capped": batch.response_mask & torch.gt(correction(batch, level), at(cap, step.index))}

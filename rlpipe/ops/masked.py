@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-
-Reduce = Callable[[Tensor], Tensor]
-
-
-def unreduced(x: Tensor) -> Tensor:
-    """The sum over ranks when there is one rank."""
-    return x
 
 
 def masked(x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
@@ -21,16 +12,12 @@ def masked(x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, 
     return torch.where(mask, x, torch.zeros_like(x))
 
 
-def masked_mean(
-    x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], all_reduce: Reduce = unreduced
-) -> Float[Tensor, ""]:
+def masked_mean(x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
     """Mean over all selected tokens, in the unit of `x`; 0 where there are none.
 
     In float64, so that the order of rollouts does not show in the last digits of a threshold.
     """
-    total = all_reduce(masked(x, mask).double().sum())
-    count = all_reduce(mask.sum().double())
-    return total / count.clamp(min=1)
+    return masked(x, mask).double().sum() / mask.sum().double().clamp(min=1)
 
 
 def row_mean(x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, " B"]:
@@ -38,15 +25,13 @@ def row_mean(x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor
     return masked(x, mask).sum(-1) / mask.sum(-1).clamp(min=1)
 
 
-def whiten(
-    x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], all_reduce: Reduce = unreduced, epsilon: float = 1e-8
-) -> Float[Tensor, "B T"]:
+def whiten(x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], epsilon: float = 1e-8) -> Float[Tensor, "B T"]:
     """`x` shifted to mean 0 and scaled to unbiased variance 1 over the selected tokens; 0 elsewhere.
 
     Source: REINFORCE++, arXiv:2501.03262: (x - mean) / sqrt(var + 1e-8).
     """
-    mean = masked_mean(x, mask, all_reduce)
-    count = all_reduce(mask.sum().double())
+    mean = masked_mean(x, mask)
+    count = mask.sum().double()
     centred = masked(x.double() - mean, mask)
-    variance = all_reduce(centred.square().sum()) / (count - 1).clamp(min=1)
+    variance = centred.square().sum() / (count - 1).clamp(min=1)
     return (centred * torch.rsqrt(variance + epsilon)).to(x.dtype)

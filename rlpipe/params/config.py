@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rlpipe.contamination.settings import ContaminationSettings
 from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
+from rlpipe.environments.settings import EnvironmentSettings
 from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.params.between_sections import environment, inputs_of_runs, splits_of_runs
 from rlpipe.params.errors import did_you_mean, findings, numbers_read_as_text
 from rlpipe.params.model_settings import ModelSettings
 from rlpipe.pipeline.provenance import STAGES
@@ -24,7 +26,7 @@ from rlpipe.report.settings import ReportSettings
 from rlpipe.search.settings import SearchStageSettings
 from rlpipe.tasks.catalogue import families
 from rlpipe.train.settings import RunSettings, TrainSettings
-from rlpipe.train.sft_settings import SftSettings
+from rlpipe.train.sft.settings import SftSettings
 
 HOME = Path(__file__).resolve().parents[2]
 NAME = r"[a-z0-9][a-z0-9_-]*"
@@ -49,6 +51,9 @@ class Params(BaseModel):
     runs: dict[str, RunSettings] = Field(min_length=1, description="named stacks of methods and their seeds")
     evaluate: EvaluateSettings = Field(default_factory=lambda: EvaluateSettings.model_validate({}))
     contamination: ContaminationSettings = Field(default_factory=lambda: ContaminationSettings.model_validate({}))
+    environment: EnvironmentSettings | None = Field(
+        None, description="what answers back between the policy's turns; without the section, nothing"
+    )
     search: SearchStageSettings | None = Field(None, description="searches at inference; without the section, none")
     report: ReportSettings = Field(default_factory=lambda: ReportSettings.model_validate({}))
 
@@ -93,6 +98,10 @@ class Params(BaseModel):
                 found.add("rlpipe.tasks.reasoning_gym")
         return sorted(found)
 
+    def environment_code(self) -> list[str]:
+        """The module of the environment, loaded by name wherever rollouts are drawn."""
+        return [f"rlpipe.environments.{self.environment.name}"] if self.environment else []
+
     def files(self) -> list[str]:
         """Source files of prompts, in order; their content is part of the key of `curate`."""
         return [source.path for source in self.curate.sources if isinstance(source, FileSource)]
@@ -111,6 +120,10 @@ def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOM
     except ValidationError as error:
         raise _error(where, findings(error, config, Params)) from None
     problems = [*_names(params), *_run_references(config), *_methods(params)]
+    if not problems:  # what methods name can only be read off methods that are right
+        problems += [*inputs_of_runs(params.runs), *environment(params.environment, params.search)]
+    probed = params.contamination
+    problems += splits_of_runs(params.runs, probed.nonmember_split, probed.benchmark_split)
     problems += [*_sources(params, home), *_model(params), *_marker(params)]
     if problems:
         raise _error(where, problems)

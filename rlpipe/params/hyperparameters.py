@@ -16,7 +16,20 @@ from pydantic_core import CoreSchema, core_schema
 from rlpipe.ops.schedules import Linear
 from rlpipe.ops.schedules import Scalar as Value
 
-__all__ = ["Any", "AtLeastOne", "Count", "Fraction", "Linear", "Literal", "NonNegative", "Positive", "Real", "Seed"]
+__all__ = [
+    "Any",
+    "Artifact",
+    "AtLeastOne",
+    "Count",
+    "Fraction",
+    "Linear",
+    "Literal",
+    "NonNegative",
+    "Positive",
+    "Real",
+    "Seed",
+    "Whole",
+]
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,10 @@ AtLeastOne = Annotated[Value, Range(1.0)]
 Fraction = Annotated[Value, Range(0.0, 1.0)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
+Whole = Annotated[int, Field(ge=0, strict=True)]
+ARTIFACT = r"^(sft|train/[a-z0-9][a-z0-9_-]*(/seed-\d+)?)$"
+# Another artifact, which becomes an input of the run: `sft`, `train/<run>` (with this run's seed) or `train/<run>/seed-<n>`.
+Artifact = Annotated[str | None, Field(pattern=ARTIFACT)]
 
 
 def describe(annotation: Any) -> str:
@@ -79,6 +96,8 @@ def describe(annotation: Any) -> str:
             return f"{note}, or a schedule {{start, end, steps}} between two such"
     if annotation in (Count, Seed):
         return f"a whole number >= {1 if annotation == Count else 0}"
+    if annotation == Artifact:
+        return "the name of an artifact: sft, train/<run> or train/<run>/seed-<n>"
     if annotation is bool:
         return "true or false"
     choices = getattr(annotation, "__args__", None)

@@ -22,6 +22,7 @@ from rlpipe.params.hyperparameters import Linear, describe
 FOLDER = Path(__file__).parents[1] / "methods"
 VERBS = ("choose", "override", "wrap", "add")
 NEEDED = ("advantage", "policy_loss")
+DEFAULTED = ("curriculum", "sampler", "judge", "reward", "updates", "reduction")  # filled where no method fills them
 
 # A list of names and `{name: {hyperparameter: value}}`, as written in YAML: checked here, whatever it is.
 Methods = Any
@@ -38,6 +39,10 @@ class Hyperparameter:
     @property
     def type(self) -> Any:
         return eval(self.annotation, dict(vars(hyperparameters)))
+
+    @property
+    def is_artifact(self) -> bool:
+        return self.annotation == "Artifact"
 
 
 @dataclass(frozen=True)
@@ -104,8 +109,10 @@ def parse_methods(methods: Methods) -> list[tuple[str, dict[str, Any]]]:
     return pairs
 
 
-def resolve(methods: Methods) -> list[tuple[str, dict[str, Any]]]:
+def resolve(methods: Methods, artifacts: Mapping[str, str] | None = None) -> list[tuple[str, dict[str, Any]]]:
     """The methods in order, each with all its hyperparameters: those given, validated, and published defaults.
+
+    With `artifacts`, directories by artifact name, what names an artifact becomes its directory.
 
     Raises: ValueError for an unknown or repeated method, an unknown hyperparameter, a value of the wrong type or out of
     range, a slot filled twice, and a stack without a base method. The message says what would be valid.
@@ -117,9 +124,24 @@ def resolve(methods: Methods) -> list[tuple[str, dict[str, Any]]]:
             raise ValueError(f"unknown method '{name}'{_did_you_mean(name, known)} Methods: {', '.join(known)}")
         if name in dict(resolved):
             raise ValueError(f"method '{name}' is listed twice; keep one of the two")
-        resolved.append((name, _values(known[name], values)))
+        resolved.append((name, _placed(known[name], _values(known[name], values), artifacts)))
     _check_slots([known[name] for name, _ in resolved])
     return resolved
+
+
+def _placed(method: Method, values: Mapping[str, Any], artifacts: Mapping[str, str] | None) -> dict[str, Any]:
+    """The values with the directories of artifacts in place of their names, where those are known."""
+    names = [h.name for h in method.hyperparameters.values() if h.is_artifact and values[h.name] is not None]
+    return {**values, **{name: artifacts[values[name]] for name in names if artifacts is not None}}
+
+
+def artifacts_named(methods: Methods) -> list[str]:
+    """Artifacts that the hyperparameters of methods name: they become inputs of the run. Raises: as `resolve`."""
+    known = read_methods()
+    pairs = [
+        (known[name].hyperparameters[h], value) for name, values in resolve(methods) for h, value in values.items()
+    ]
+    return list(dict.fromkeys(value for h, value in pairs if h.is_artifact and value is not None))
 
 
 def check_methods(methods: Methods) -> None:
@@ -178,11 +200,11 @@ def _value(method: Method, hyperparameter: Hyperparameter, value: Any) -> Any:
 
 def _check_slots(methods: Sequence[Method]) -> None:
     """Who fills what, as the recipe will find when it is composed; found here without importing anything."""
-    filled: dict[str, str] = {}
+    filled = dict.fromkeys(DEFAULTED, "default")
     changed: dict[str, str] = {}
     for method in methods:
         for slot in method.slots["choose"]:
-            if slot in filled:
+            if filled.get(slot, "default") != "default":
                 raise ValueError(twice(slot, filled[slot], method.name))
             filled[slot] = method.name
         for slot in (*method.slots["override"], *method.slots["wrap"]):
@@ -191,7 +213,8 @@ def _check_slots(methods: Sequence[Method]) -> None:
         for slot in method.slots["override"]:
             if slot in changed:
                 raise ValueError(twice(slot, changed[slot], method.name))
-        changed |= dict.fromkeys((*method.slots["override"], *method.slots["wrap"]), method.name)
+        changes = dict.fromkeys((*method.slots["override"], *method.slots["wrap"]), method.name)
+        filled, changed = filled | changes, changed | changes
     missing = [slot for slot in NEEDED if slot not in filled]
     if missing:
         listed = ", ".join(m.name for m in methods) or "no method"

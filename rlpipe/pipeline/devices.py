@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+SCHEDULERS = ("SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST")  # set in jobs of a cluster
 _held: list[int] = []  # file descriptors, open until the process ends
 
 
@@ -27,6 +28,9 @@ def visible() -> list[str]:
 def lease(count: int) -> list[str]:
     """Wait for `count` devices and show the process no others; on a machine without any, do nothing.
 
+    A cluster's scheduler has dealt devices out before, under numbers that every job counts from 0: they are taken as they
+    are, as jobs of one node would else wait for each other.
+
     Returns: the devices. Raises: ValueError if there are fewer than `count`.
     """
     devices = visible()
@@ -36,6 +40,10 @@ def lease(count: int) -> list[str]:
         raise ValueError(
             f"{count} devices asked for, {len(devices)} here ({', '.join(devices)}): lower the rule's `devices`"
         )
+    if any(name in os.environ for name in SCHEDULERS):
+        taken = devices[:count]
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+        return taken
     while len(taken := _take(devices, count)) < count:
         time.sleep(0.5)
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)

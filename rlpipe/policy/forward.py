@@ -10,13 +10,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from rlpipe.ops.signals import Readout
 from rlpipe.policy.trunk import trunk_of
 from rlpipe.types import Signals
 
-SignalFunction = Callable[[Tensor, Tensor], Tensor]
+SignalFunction = Callable[[Readout], Tensor]
 
 
-class Policy:
+class Policy(nn.Module):
     """A causal LM as a function of tokens.
 
     Log-probability, entropy and the recipe's signals are computed together over chunks of response tokens. Where one chunk
@@ -25,6 +26,7 @@ class Policy:
     """
 
     def __init__(self, model: nn.Module, temperature: float = 1.0, chunk_bytes: int = 64 * 2**20):
+        super().__init__()
         config: Any = model.config
         if getattr(config, "final_logit_softcapping", None):
             raise ValueError(
@@ -32,13 +34,16 @@ class Policy:
             )
         self.model, self.temperature, self.chunk_bytes = model, temperature, chunk_bytes
         self.trunk = trunk_of(model)
-        self.head: Any = model.get_output_embeddings()  # type: ignore[operator]
+
+    @property
+    def head(self) -> Any:
+        return self.model.get_output_embeddings()  # type: ignore[operator]
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def __call__(
+    def forward(
         self,
         tokens: Int[Tensor, "b T"],
         response_mask: Bool[Tensor, "b T"],
@@ -47,27 +52,33 @@ class Policy:
         """Signals of the response tokens, 0 elsewhere. Rows are padded on the right, so no attention mask is needed."""
         signals = signals or {}
         hidden = self.trunk(tokens, response_mask)
-        values = self._in_chunks(hidden, tokens[:, 1:][response_mask[:, 1:]], signals)
+        predicted = response_mask[:, 1:]
+        columns = predicted.nonzero()[:, 1] + 1
+        values = self._in_chunks(hidden, tokens[:, 1:][predicted], columns, signals)
         filled = [_spread(v, response_mask) for v in values]
         return Signals(filled[0], filled[1], dict(zip(signals, filled[2:], strict=True)))
 
     def _in_chunks(
-        self, hidden: Float[Tensor, "n H"], tokens: Int[Tensor, "n"], signals: Mapping[str, SignalFunction]
+        self,
+        hidden: Float[Tensor, "n H"],
+        tokens: Int[Tensor, "n"],
+        columns: Int[Tensor, "n"],
+        signals: Mapping[str, SignalFunction],
     ) -> list[Float[Tensor, "n"]]:
         size = max(1, self.chunk_bytes // (4 * self.head.weight.shape[0]))
 
-        def head(h: Tensor, t: Tensor) -> tuple[Tensor, ...]:
+        def head(h: Tensor, t: Tensor, c: Tensor) -> tuple[Tensor, ...]:
             logits = self.head(h).float() / self.temperature
             logprobs = logits.log_softmax(-1)
             entropy = -(logprobs.exp() * logprobs).sum(-1)
             logprob = logprobs.gather(-1, t[:, None]).squeeze(-1)
-            return logprob, entropy, *(f(logits, t) for f in signals.values())
+            return logprob, entropy, *(f(Readout(logits, h, t, c)) for f in signals.values())
 
         if len(tokens) <= size:
-            return list(head(hidden, tokens))
+            return list(head(hidden, tokens, columns))
         pieces = [
-            checkpoint(head, h, t, use_reentrant=False) if torch.is_grad_enabled() else head(h, t)
-            for h, t in zip(hidden.split(size), tokens.split(size), strict=True)
+            checkpoint(head, h, t, c, use_reentrant=False) if torch.is_grad_enabled() else head(h, t, c)
+            for h, t, c in zip(hidden.split(size), tokens.split(size), columns.split(size), strict=True)
         ]
         return [torch.cat(parts) for parts in zip(*pieces, strict=True)]
 

@@ -1,21 +1,24 @@
-"""Token paths of responses under a policy: log-probability, entropy and moments of every next-token distribution.
+"""Teacher-forced scoring, without gradient: signals of given tokens, and token paths with the moments of every
+next-token distribution.
 
-They are those of the distribution at temperature 1 over the whole vocabulary (or its K most likely tokens), whatever
+Paths are those of the distribution at temperature 1 over the whole vocabulary (or its K most likely tokens), whatever
 the response was sampled with, so that paths of greedy and of sampled responses can be compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from rlpipe.policy.forward import Policy
-from rlpipe.types import Rollout
+from rlpipe.engine.processes import dealt, sum_over_processes
+from rlpipe.ops.lengths import parts_of_similar_length
+from rlpipe.policy.forward import Policy, SignalFunction
+from rlpipe.types import Rollout, Signals
 
 MOST_TOKENS = 16_384  # in one forward pass, with padding
 
@@ -50,7 +53,40 @@ def moments(logits: Float[Tensor, "n V"], topk: int | None = None) -> tuple[Tens
     return mean, (probabilities * logprobs.square()).sum(-1) - mean.square()
 
 
-@torch.inference_mode()
+@torch.no_grad()
+def score_rows(
+    policy: Policy,
+    tokens: Int[Tensor, "B T"],
+    response_mask: Bool[Tensor, "B T"],
+    signals: Mapping[str, SignalFunction] | None = None,
+    most_tokens: int = MOST_TOKENS,
+) -> Signals:
+    """Teacher-forced signals `[B T]` of rows padded on the right, in parts of at most `most_tokens` tokens; no gradient."""
+    signals = signals or {}
+    position = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)
+    length = (response_mask * position).amax(-1).tolist()
+    names = ("logprob", "entropy", *signals)
+    whole = {name: torch.zeros(tokens.shape, dtype=torch.float32, device=tokens.device) for name in names}
+    for part, counts in dealt(list(parts_of_similar_length(length, most_tokens))):
+        width = max(length[part[0]], 1)
+        found = policy(tokens[part, :width], response_mask[part, :width], signals)
+        if counts:
+            for name, value in zip(names, (found.logprob, found.entropy, *found.extra.values()), strict=True):
+                whole[name][part, :width] = value
+    for value in whole.values():
+        sum_over_processes(value)
+    return Signals(whole.pop("logprob"), whole.pop("entropy"), whole)
+
+
+def score_rollouts(
+    policy: Policy, rollouts: Sequence[Rollout], signals: Mapping[str, SignalFunction] | None = None
+) -> tuple[Signals, Bool[Tensor, "B T"]]:
+    """`score_rows` of rollouts, and the mask of their response tokens."""
+    tokens = pad_sequence([r.tokens for r in rollouts], batch_first=True).to(policy.device)
+    mask = pad_sequence([r.response_mask for r in rollouts], batch_first=True).to(policy.device)
+    return score_rows(policy, tokens, mask, signals), mask
+
+
 def token_paths(policy: Policy, rollouts: Sequence[Rollout], topk: int | None = None) -> list[TokenPaths]:
     """The paths of each rollout's response, in the order given. `policy` must be at temperature 1.
 
@@ -58,28 +94,16 @@ def token_paths(policy: Policy, rollouts: Sequence[Rollout], topk: int | None = 
     """
     if policy.temperature != 1.0:
         raise ValueError(f"paths are of the distribution at temperature 1, the policy is at {policy.temperature}")
+    if not rollouts:
+        return []
     signals = {
-        "mean": lambda logits, _: moments(logits, topk)[0],
-        "variance": lambda logits, _: moments(logits, topk)[1],
+        "mean": lambda readout: moments(readout.logits, topk)[0],
+        "variance": lambda readout: moments(readout.logits, topk)[1],
     }
-    found: list[TokenPaths | None] = [None] * len(rollouts)
-    for part in _batches([len(r.tokens) for r in rollouts]):
-        tokens = pad_sequence([rollouts[i].tokens for i in part], batch_first=True).to(policy.device)
-        mask = pad_sequence([rollouts[i].response_mask for i in part], batch_first=True).to(policy.device)
-        said = policy(tokens, mask, signals)
-        columns = torch.stack([said.logprob, said.extra["mean"], said.extra["variance"]], -1).float().cpu()
-        mask = mask.cpu()
-        for row, i in enumerate(part):
-            logprob, mean, variance = columns[row][mask[row]].T.tolist()
-            found[i] = TokenPaths(logprob, [-m for m in mean], mean, variance)
-    return [f for f in found if f is not None]
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of similar length together, each batch at most `MOST_TOKENS` with its padding (one row at least)."""
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    start = 0
-    while start < len(order):
-        rows = max(1, MOST_TOKENS // max(lengths[order[start]], 1))
-        yield order[start : start + rows]
-        start += rows
+    said, mask = score_rollouts(policy, rollouts, signals)
+    columns = torch.stack([said.logprob, said.extra["mean"], said.extra["variance"]], -1).float().cpu()
+    found = []
+    for row, selected in zip(columns, mask.cpu(), strict=True):
+        logprob, mean, variance = row[selected].T.tolist()
+        found.append(TokenPaths(logprob, [-m for m in mean], mean, variance))
+    return found

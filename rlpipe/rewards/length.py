@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rlpipe.types import Group
+from rlpipe.rewards.verified import paid
+from rlpipe.types import Group, Step
 
 
 def overlong_penalty(response_length: Tensor, *, max_length: int, cache: int, factor: float = 1.0) -> Tensor:
@@ -26,14 +27,15 @@ def overlong_penalty(response_length: Tensor, *, max_length: int, cache: int, fa
 
 
 def overlong_shaping(
-    groups: Sequence[Group], rewards: Sequence[Tensor], *, max_length: int, cache: int, factor: float = 1.0
+    groups: Sequence[Group], step: Step, *, max_length: int, cache: int, factor: float = 1.0
 ) -> list[Tensor]:
     """Rewards with the overlong penalty added, before advantages are computed; a reward shaping.
 
     Returns: one `[G]` per group.
     """
     shaped = []
-    for group, reward in zip(groups, rewards, strict=True):
+    for group in groups:
+        reward = paid(group)
         length = torch.tensor([rollout.response_length for rollout in group.rollouts], device=reward.device)
         shaped.append(reward + overlong_penalty(length, max_length=max_length, cache=cache, factor=factor))
     return shaped

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rlpipe.types import Group, draw_seed
+from rlpipe.types import Group, Step, draw_seed
 
 
-def coin_flips(groups: Sequence[Group], *, seed: int, probability: float = 0.5) -> list[Tensor]:
+def coin_flips(groups: Sequence[Group], step: Step, *, seed: int, probability: float = 0.5) -> list[Tensor]:
     """1 with `probability`, else 0, whatever the response says.
 
     Each flip is keyed by (seed, step, prompt, sample), so it depends neither on batching nor on interruptions; the step

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rlpipe.types import Group, Verdict
+from rlpipe.types import Group, Step, Verdict
 
 # Only an answer that was read and judged can be worth something; the status stays in the verdict for whoever asks why.
 JUDGED = frozenset(("ok", "wrong"))
 
 
-def verified(groups: Sequence[Group]) -> list[Tensor]:
+def verified(groups: Sequence[Group], step: Step) -> list[Tensor]:
     """Score of every rollout in [0, 1]; 0 for whatever was not judged, timeouts and errors of the verifier included.
 
     Failing closed is safe only beside `verifiers.error_rate.ErrorRate`, which stops a run whose verifier fails.
@@ -26,6 +26,13 @@ def verified(groups: Sequence[Group]) -> list[Tensor]:
 
 def _worth(verdict: Verdict) -> float:
     return min(1.0, max(0.0, verdict.score)) if verdict.status in JUDGED else 0.0
+
+
+def paid(group: Group) -> Tensor:
+    """The group's rewards `[G]`. Raises: ValueError if it has none yet."""
+    if group.reward is None:
+        raise ValueError(f"prompt {group.prompt.id}: shaped before it was rewarded; fill the slot `reward` first")
+    return group.reward
 
 
 def verdicts(group: Group) -> Sequence[Verdict]:

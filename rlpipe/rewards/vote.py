@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rlpipe.rewards.verified import verdicts
-from rlpipe.types import Group, Verdict
+from rlpipe.types import Group, Step, Verdict
 
 # An answer that could not be read, or that a failing verifier looked at, has no vote.
 VOTERS = frozenset(("ok", "wrong", "needs_symbolic", "gold_unparseable"))
@@ -42,7 +42,7 @@ def vote(group_verdicts: Sequence[Verdict]) -> Vote:
     return Vote(label, votes / len(group_verdicts))
 
 
-def majority(groups: Sequence[Group]) -> list[Tensor]:
+def majority(groups: Sequence[Group], step: Step) -> list[Tensor]:
     """1 for rollouts that answer as the majority of their group does, else 0; all 0 where nobody answers.
 
     Answers agree if their canonical forms do. Differs: the authors grade with symbolic equivalence, so that a mean

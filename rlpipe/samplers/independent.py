@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import asyncio
 
-from rlpipe.types import Engine, Group, Prompt, Step, draw_seed
+from rlpipe.engine.protocol import Engines
+from rlpipe.samplers.conversation import converse
+from rlpipe.samplers.stories import of_each_prompt
+from rlpipe.types import Group, Plan, Prompt
 
 
-def independent(prompts: Sequence[Prompt], engine: Engine, step: Step) -> list[Group]:
-    """`step.rollout.group_size` rollouts of each prompt, as groups not yet scored, in the order of the prompts.
+async def answers(prompt: Prompt, engines: Engines, plan: Plan) -> Group:
+    """`plan.group_size` rollouts of the prompt, not yet judged.
 
     Each rollout's draws are keyed by (seed, step, round, prompt, sample): they depend neither on the other prompts nor
-    on where a run was interrupted. A prompt met twice in one call goes on counting samples.
+    on where a run was interrupted.
     """
-    plan = step.rollout
-    assert plan is not None, "the trainer gives every step its rollout plan"
-    met: Counter[str] = Counter()
-    prefixes, seeds = [], []
-    for prompt in prompts:
-        tokens = engine.encode(prompt.messages)
-        for _ in range(plan.group_size):
-            prefixes.append(tokens)
-            seeds.append(draw_seed(plan.seed, step.index, plan.round, prompt.id, met[prompt.id]))
-            met[prompt.id] += 1
-    rollouts = engine.complete(prefixes, plan.sampling, seeds, policy_step=step.index)
-    size = plan.group_size
-    return [Group(prompt, tuple(rollouts[i * size : (i + 1) * size])) for i, prompt in enumerate(prompts)]
+    samples = range(plan.first, plan.first + plan.group_size)
+    return Group(prompt, tuple(await asyncio.gather(*converse(prompt, engines["policy"], plan, samples))))
+
+
+independent = of_each_prompt(answers)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from rlpipe import artifacts, models
-from rlpipe.engine.hf import HFEngine
+from rlpipe.engine.load import load_engine
 from rlpipe.evaluate.metric_row import Row
 from rlpipe.search.metrics import FILE, SEARCH, metric_rows
 from rlpipe.search.searches import write_searches
@@ -25,6 +25,7 @@ def search_policy(
     out: Path,
     scratch: Path,
     device: Any = None,
+    environment: Mapping[str, Any] | None = None,
 ) -> list[Row]:
     """`searches.parquet` (search/1) and `metrics.parquet` (eval/1) of a Hugging Face directory under `out`.
 
@@ -36,9 +37,9 @@ def search_policy(
     model, tokenizer = models.load_policy(policy)
     if device:
         model.to(device)
-    engine = HFEngine(model, tokenizer, max_rows=settings.batch_size)
+    engine = load_engine(settings.engine, model, tokenizer, settings.batch_size)
     subject = {key: who[key] for key in ("run_id", "model_id", "policy_step")}
-    write_searches(prompts, engine, tokenizer, settings, subject, out / FILE, scratch)
+    write_searches(prompts, engine, tokenizer, settings, subject, out / FILE, scratch, environment)
     return write_metrics(out, settings, who)
 
 

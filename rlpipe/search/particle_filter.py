@@ -42,7 +42,7 @@ class Trace:
     distinct: list[int] = field(default_factory=list)
 
 
-def particle_filter(walker: Walker, count: int, how: Filter | None = None) -> tuple[int, list[Particle], Trace]:
+async def particle_filter(walker: Walker, count: int, how: Filter | None = None) -> tuple[int, list[Particle], Trace]:
     """(index of the chosen particle, all particles, trace) after at most `max_steps` steps.
 
     The weight of a particle is that of its whole prefix, replaced at every step and never accumulated; all particles,
@@ -58,8 +58,8 @@ def particle_filter(walker: Walker, count: int, how: Filter | None = None) -> tu
     rng = np.random.default_rng(draw_seed(s.seed + 1, "resample", walker.prompt.id))
     particles, trace = [Particle() for _ in range(count)], Trace()
     for step in range(1, s.max_steps + 1):
-        walker.extend(particles, step)
-        particles = _resampled(walker, particles, step, how, rng, trace)
+        await walker.extend(particles, step)
+        particles = await _resampled(walker, particles, step, how, rng, trace)
         if all(p.stopped for p in particles):
             break
     close(particles)
@@ -74,14 +74,14 @@ def close(particles: Sequence[Particle]) -> None:
         p.truncated, p.stopped, p.pending = p.truncated or not p.stopped, True, None
 
 
-def _resampled(
+async def _resampled(
     walker: Walker, particles: list[Particle], step: int, how: Filter, rng: np.random.Generator, trace: Trace
 ) -> list[Particle]:
     w, last = walker.weights(particles), walker.settings.max_steps
     p = softmax(w)
     t = 1.0 if how.annealing is None else annealing_temperature(p, step, last, how.annealing)
     if how.lookahead is not None and step < last:
-        w = lookahead_weights(w, walker.look_ahead(particles, step + 1), how.lookahead)
+        w = lookahead_weights(w, await walker.look_ahead(particles, step + 1), how.lookahead)
     indices = resample(softmax(w, t * how.weight_temperature), len(particles), how.scheme, rng)
     survivors = copies(particles, indices.tolist())
     trace.ess.append(effective_sample_size(p))

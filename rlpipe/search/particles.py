@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import exp, isnan
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from rlpipe.engine.protocol import Engine
+from rlpipe.samplers.conversation import Trajectory, go_on
 from rlpipe.search.resampling import SCORE_CLIP, logit
-from rlpipe.types import Engine, Prompt, Rollout, Sampling, draw_seed
+from rlpipe.types import Plan, Prompt, Request, Rollout, Sampling, draw_seed
 
 Scorer = Callable[[Prompt, str, Sequence[Sequence[float]]], float]
 Decode = Callable[[Sequence[int]], str]
@@ -24,7 +27,8 @@ class SearchSettings:
     """How responses grow. A step ends after a token of `separators`, at the end token, or after `step_tokens`.
 
     `weight` turns a score r into a log-weight: `logit`, or `raw` = ln r. `aggregate` sums up the step scores of a
-    whole sample: last, min, prod or mean. `width` is the number of copies of a kept beam.
+    whole sample: last, min, prod or mean. `width` is the number of copies of a kept beam. `environment` are the fields of
+    a plan that make whole samples conversations.
     """
 
     max_new_tokens: int
@@ -36,6 +40,7 @@ class SearchSettings:
     aggregate: Literal["last", "min", "prod", "mean"] = "last"
     width: int = 4
     seed: int = 0
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,31 +101,34 @@ class Walker:
         self.prefix = engine.encode(prompt.messages)
         self.cost = Cost()
 
-    def extend(self, particles: Sequence[Particle], step: int) -> None:
+    async def extend(self, particles: Sequence[Particle], step: int) -> None:
         """Add one step, scored, to every active particle; a pending step is used up first."""
         fresh = [(i, p) for i, p in enumerate(particles) if not p.stopped and p.pending is None]
-        for (_, p), piece in zip(fresh, self._draw(fresh, step, "step"), strict=True):
+        for (_, p), piece in zip(fresh, await self._draw(fresh, step, "step"), strict=True):
             p.pending = piece
         for p in particles:
             if p.pending is not None:
                 self._accept(p, p.pending)
 
-    def look_ahead(self, particles: Sequence[Particle], step: int) -> Float[np.ndarray, "N"]:
+    async def look_ahead(self, particles: Sequence[Particle], step: int) -> Float[np.ndarray, "N"]:
         """Give every active particle a provisional next step; the scores r' `[N]` (r where stopped)."""
         active = [(i, p) for i, p in enumerate(particles) if not p.stopped]
-        for (_, p), piece in zip(active, self._draw(active, step, "lookahead"), strict=True):
+        for (_, p), piece in zip(active, await self._draw(active, step, "lookahead"), strict=True):
             ids = [*p.ids, *piece.ids]
             score = self.score(self._text(ids, piece.ended), [*p.steps, list(piece.logprobs)])
             p.pending = replace(piece, score=score)
         ahead = [p.scores[-1] if p.pending is None else p.pending.score for p in particles]
         return np.array(ahead, dtype=float)
 
-    def complete(self, count: int, score: bool = True) -> list[Particle]:
+    async def complete(self, count: int, score: bool = True) -> list[Particle]:
         """`count` whole samples; scored after every step, or only at the end where `aggregate` is `last`."""
         s = self.settings
-        seeds = [draw_seed(s.seed, "search", self.prompt.id, "sample", i) for i in range(count)]
-        sampling = Sampling(s.max_new_tokens, s.temperature)
-        rollouts = self.engine.complete([self.prefix] * count, sampling, seeds)
+        plan = Plan(1, Sampling(s.max_new_tokens, s.temperature), s.seed, purpose="search", **s.environment)
+        draws = [plan.draw(self.prompt.id, "sample", i) for i in range(count)]
+        starts = [Trajectory(list(self.prefix)) for _ in draws]
+        rollouts = await asyncio.gather(
+            *(go_on(start, self.prompt, self.engine, plan, d) for start, d in zip(starts, draws, strict=True))
+        )
         return [self._whole(r, score) for r in rollouts]
 
     def score(self, text: str, steps: Sequence[Sequence[float]]) -> float:
@@ -139,15 +147,16 @@ class Walker:
         r = np.array([p.scores[-1] for p in particles])
         return logit(r) if self.settings.weight == "logit" else np.log(np.maximum(r, SCORE_CLIP))
 
-    def _draw(self, slots: Sequence[tuple[int, Particle]], step: int, kind: str) -> list[Piece]:
+    async def _draw(self, slots: Sequence[tuple[int, Particle]], step: int, kind: str) -> list[Piece]:
         s = self.settings
         pieces: dict[int, Piece] = {}
         rooms = {i: min(s.step_tokens, s.max_new_tokens - len(p.ids)) for i, p in slots}
         for room in sorted(set(rooms.values())):
             part = [(i, p) for i, p in slots if rooms[i] == room]
             seeds = [draw_seed(s.seed, "search", self.prompt.id, kind, step, i) for i, _ in part]
-            prefixes = [[*self.prefix, *p.ids] for _, p in part]
-            rollouts = self.engine.complete(prefixes, Sampling(room, s.temperature), seeds)
+            prefixes = [(*self.prefix, *p.ids) for _, p in part]
+            asked = [Request(p, Sampling(room, s.temperature), d) for p, d in zip(prefixes, seeds, strict=True)]
+            rollouts = await asyncio.gather(*map(self.engine.complete, asked))
             pieces |= {i: self._cut(r) for (i, _), r in zip(part, rollouts, strict=True)}
         return [pieces[i] for i, _ in slots]
 
@@ -175,7 +184,8 @@ class Walker:
         self.cost.drawn += len(ids)
         self.cost.generated += len(ids)
         ended = rollout.finish == "stop"
-        p = Particle(ids=ids, text=self._text(ids, ended), stopped=True, truncated=not ended)
+        text = rollout.text if self.settings.environment else self._text(ids, ended)
+        p = Particle(ids=ids, text=text, stopped=True, truncated=not ended)
         cuts = [n for n, token in enumerate(ids, 1) if token in self.settings.separators and n < len(ids)]
         bounds = [0, *cuts, len(ids)]
         p.steps = [logprobs[a:b] for a, b in pairwise(bounds)]

@@ -7,7 +7,7 @@ in the scratch folder, so that a killed stage goes on where it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.engine.batched import Remembering, together
+from rlpipe.engine.protocol import Engine
 from rlpipe.evaluate.metric_row import Row
 from rlpipe.progress import progress
 from rlpipe.search.metrics import SEARCH
@@ -24,16 +25,25 @@ from rlpipe.search.particles import SearchSettings
 from rlpipe.search.scorers import scorer
 from rlpipe.search.settings import FILTERS, SAMPLED, SCORERS, SearchStageSettings
 from rlpipe.search.strategies import SearchResult, aggregate, search
-from rlpipe.types import Engine, Prompt, Verdict
+from rlpipe.types import Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION
 from rlpipe.verifiers.verify import verify
+
+ALIVE = 256  # searches under way at a time
 
 
 class Searcher:
     """Runs the searches of one policy. `tokenizer` turns ids into text and says which tokens end a step."""
 
-    def __init__(self, engine: Engine, tokenizer: Any, settings: SearchStageSettings):
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Any,
+        settings: SearchStageSettings,
+        environment: Mapping[str, Any] | None = None,
+    ):
         self.engine, self.tokenizer, self.settings = Remembering(engine), tokenizer, settings
+        self.environment = environment or {}
         self.separators = separator_ids(tokenizer, settings.separators)
         self.texts: dict[tuple[int, ...], str] = {}
         self.verdicts: dict[tuple[str, str], Verdict] = {}
@@ -55,8 +65,10 @@ class Searcher:
         """A row for every prompt, method, size and repeat."""
         s = self.settings
         todo = [(m, n, r, p) for m in methods for n in reversed(s.sizes(m)) for r in range(s.repeats) for p in prompts]
-        jobs = [partial(self._search, *each, self._how(each[2], max_steps)) for each in todo]
-        results = together(self.engine, jobs)
+        results: list[SearchResult] = []
+        for start in range(0, len(todo), ALIVE):
+            part = todo[start : start + ALIVE]
+            results += together([self._search(*each, self._how(each[2], max_steps)) for each in part])
         rows = [self._row(each, found, max_steps) for each, found in zip(todo, results, strict=True)]
         for memory in (self.engine.known, self.texts, self.verdicts):
             memory.clear()
@@ -74,12 +86,11 @@ class Searcher:
             aggregate=s.aggregate,
             width=s.width,
             seed=repeat_seed(s.seed, repeat),
+            environment=self.environment,
         )
 
-    def _search(
-        self, method: str, size: int, repeat: int, prompt: Prompt, how: SearchSettings, engine: Engine
-    ) -> SearchResult:
-        return search(resolve(method), engine, self.decode, prompt, self.score, self.verify, how, size)
+    async def _search(self, method: str, size: int, repeat: int, prompt: Prompt, how: SearchSettings) -> SearchResult:
+        return await search(resolve(method), self.engine, self.decode, prompt, self.score, self.verify, how, size)
 
     def _row(self, asked: tuple[str, int, int, Prompt], found: SearchResult, max_steps: int | None) -> Row:
         method, size, repeat, prompt = asked
@@ -136,15 +147,18 @@ def write_searches(
     who: Row,
     path: Path,
     scratch: Path,
+    environment: Mapping[str, Any] | None = None,
 ) -> None:
     """Search every prompt by every method into the table `path` (search/1). `who`: run_id, model_id, policy_step.
 
-    Raises: ValueError for no prompts, or a separator that no token is.
+    Raises: ValueError for no prompts, a separator that no token is, or a stepwise search of conversations.
     """
+    if environment and (stepwise := [m for m in settings.every_method if m not in SAMPLED]):
+        raise ValueError(f"search: {', '.join(stepwise)} grow one turn step by step; with an environment use {SAMPLED}")
     if not prompts:
         raise ValueError("search: there are no prompts to search; check `search.split` and `search.limit`")
     scratch.mkdir(parents=True, exist_ok=True)
-    searcher, every = Searcher(engine, tokenizer, settings), settings.every_method
+    searcher, every = Searcher(engine, tokenizer, settings, environment), settings.every_method
     sampled = [m for m in every if m in SAMPLED]
     stepwise = [m for m in every if m not in SAMPLED]
     with progress(len(prompts) * (2 if stepwise else 1), f"search {who['run_id']}") as reporter:

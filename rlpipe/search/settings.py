@@ -79,6 +79,7 @@ class SearchStageSettings(BaseModel):
     seed: int = Field(
         default=0, ge=0, description="seed of sampling, resampling and intervals; the same draws for every policy"
     )
+    engine: str = Field(default="hf", pattern="^(hf|vllm)$", description="who samples: the built-in engine or vLLM")
     batch_size: int = Field(
         default=1024, ge=1, description="rollouts decoded at once; changes memory and speed, not results"
     )

@@ -12,10 +12,11 @@ from math import fsum, prod
 
 import numpy as np
 
+from rlpipe.engine.protocol import Engine
 from rlpipe.search.particle_filter import ENTROPIC, Filter, Trace, close, copies, particle_filter
 from rlpipe.search.particles import Cost, Decode, Particle, Scorer, SearchSettings, Walker
 from rlpipe.statistics.votes import consensus
-from rlpipe.types import Engine, Prompt, Verdict
+from rlpipe.types import Prompt, Verdict
 
 Verify = Callable[[Prompt, str], Verdict]
 METHODS: dict[str, Filter | str] = {
@@ -56,7 +57,7 @@ class SearchResult:
         return consensus(self.answers, [float(c) for c in self.correct])
 
 
-def search(
+async def search(
     method: str | Filter,
     engine: Engine,
     decode: Decode,
@@ -80,12 +81,12 @@ def search(
     walker = Walker(engine, decode, scorer, settings, prompt)
     name, trace = method if isinstance(method, str) else method.label, None
     if isinstance(how, Filter):
-        chosen, found, trace = particle_filter(walker, particles, how)
+        chosen, found, trace = await particle_filter(walker, particles, how)
     elif how in ("beam", "dvts"):
-        found = _beams(walker, particles, separate=how == "dvts")
+        found = await _beams(walker, particles, separate=how == "dvts")
         chosen = int(walker.weights(found).argmax())
     else:
-        chosen, found = -1, walker.complete(particles, score=how != "self_consistency")
+        chosen, found = -1, await walker.complete(particles, score=how != "self_consistency")
     verdicts = [verify(prompt, p.text) for p in found]
     answers = tuple(v.canonical for v in verdicts)
     if chosen < 0:
@@ -119,14 +120,14 @@ def _choose(how: str, answers: Sequence[str | None], scores: Sequence[float]) ->
     return vote(answers, [1.0] * len(answers) if how == "self_consistency" else scores)
 
 
-def _beams(walker: Walker, count: int, separate: bool) -> list[Particle]:
+async def _beams(walker: Walker, count: int, separate: bool) -> list[Particle]:
     """N beams, of which the best N/m are kept and copied m times; `separate` keeps the best of each m instead."""
     s, m = walker.settings, walker.settings.width
     if count % m:
         raise ValueError(f"search: {count} beams are not a multiple of width = {m}")
     beams = [Particle() for _ in range(count)]
     for step in range(1, s.max_steps + 1):
-        walker.extend(beams, step)
+        await walker.extend(beams, step)
         if step == s.max_steps or all(p.stopped for p in beams):
             break
         w = walker.weights(beams)

@@ -28,7 +28,8 @@ def main(ctx: Context) -> None:
     """`overlap.parquet` (pairs, summaries, verdicts), `probes.parquet` and `metrics.parquet` of a run."""
     settings = ContaminationSettings.model_validate(ctx.params["contamination"])
     run, seed = ctx.wildcards["run"], int(ctx.wildcards["seed"])
-    plant = (ctx.params.get("runs", {}).get(run) or {}).get("plant")
+    declared = ctx.params.get("runs", {}).get(run) or {}
+    plant = declared.get("plant")
     prompts, trained = ctx.inputs["curate"] / "prompts.parquet", ctx.inputs[f"train/{run}/seed-{seed}"]
     benchmark = load_prompts(prompts, settings.benchmark_split)
     met = Trained.of(trained / "rollouts.parquet")
@@ -37,18 +38,22 @@ def main(ctx: Context) -> None:
     asked = suspects(benchmark, nonmembers, settings.benchmark_prompts, settings.seed)
     plan = Plan(
         f"{run}/seed-{seed}",
-        subject=lambda: Subject.load(trained / "policy", f"{run}/seed-{seed}", settings.batch_size, met.steps),
-        control=lambda: Subject.load(ctx.inputs["sft"] / "policy", WARM_UP, settings.batch_size),
+        subject=lambda: Subject.load(
+            trained / "policy", f"{run}/seed-{seed}", settings.batch_size, met.steps, settings.engine
+        ),
+        control=lambda: Subject.load(
+            ctx.inputs["sft"] / "policy", WARM_UP, settings.batch_size, engine=settings.engine
+        ),
         probed=[*probed, *asked],
         benchmark=[p.prompt for p in suspects(benchmark, benchmark, settings.completion.limit, settings.seed)],
         watched=frozen_set(benchmark, settings.drift, settings.seed),
-        checkpoints=checkpoints(trained, f"{run}/seed-{seed}", settings.batch_size),
+        checkpoints=checkpoints(trained, f"{run}/seed-{seed}", settings.batch_size, settings.engine),
         judge=verify_many,
         facts={f"plant_{k}": v for k, v in (plant or {}).items()},
     )
     found = examine(plan, settings)
     write(ctx.out, found)
-    splits = ("demonstration", "train", *((settings.nonmember_split,) if plant else ()))
+    splits = ("demonstration", declared.get("split", "train"), *((settings.nonmember_split,) if plant else ()))
     sources = sorted({p.source for p in benchmark})
     decided = write_overlap(
         [TextFile(prompts, splits)],
@@ -61,10 +66,10 @@ def main(ctx: Context) -> None:
     show(found.metrics, decided)
 
 
-def checkpoints(trained: Path, model_id: str, batch_size: int) -> list[Load]:
+def checkpoints(trained: Path, model_id: str, batch_size: int, engine: str) -> list[Load]:
     """The policies that a train artifact kept on the way, in the order of their steps."""
     steps = sorted(int(path.name.removeprefix("step-")) for path in (trained / "snapshots").glob("step-*"))
-    return [partial(Subject.load, trained / "snapshots" / f"step-{n}", model_id, batch_size, n) for n in steps]
+    return [partial(Subject.load, trained / "snapshots" / f"step-{n}", model_id, batch_size, n, engine) for n in steps]
 
 
 def population(
@@ -81,6 +86,6 @@ def population(
         members, nonmembers = choose_twins(held_out, plant["members"], seed)
         limit = max(limit, plant["members"])
     else:
-        members = [p for p in load_prompts(prompts, "train") if p.id in met.exposures]
-        nonmembers = held_out
+        members = [p for p in load_prompts(prompts) if p.id in met.exposures]
+        nonmembers = [p for p in held_out if p.id not in met.exposures]
     return match(members, nonmembers, met.exposures, limit, settings.seed)

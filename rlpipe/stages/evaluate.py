@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from rlpipe import models
-from rlpipe.engine.hf import HFEngine
+from rlpipe.engine.load import load_engine
+from rlpipe.environments.load import environment_of
 from rlpipe.evaluate.prompt_subset import choose, steps_trained
 from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
@@ -21,8 +22,9 @@ def main(ctx: Context) -> None:
     trained = next(name for name in ctx.inputs if name != "curate")
     prompts = choose(load_prompts(ctx.inputs["curate"] / "prompts.parquet", settings.split), settings.limit)
     model, tokenizer = models.load_policy(ctx.inputs[trained] / "policy")
-    engine = HFEngine(model, tokenizer, max_rows=settings.batch_size)
+    engine = load_engine(settings.engine, model, tokenizer, settings.batch_size)
     name = trained.removeprefix("train/")
     subject = Subject(name, name, steps_trained(ctx.inputs[trained]) if trained != "sft" else 0)
-    sample(prompts, engine, settings, subject, ctx.out / "samples.parquet", ctx.scratch, settings.split)
+    table, environment = ctx.out / "samples.parquet", environment_of(ctx.params.get("environment"))
+    sample(prompts, engine, settings, subject, table, ctx.scratch, settings.split, environment)
     write_metrics(ctx.out, settings, settings.split)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rlpipe.environments.load import environment_of
 from rlpipe.evaluate.prompt_subset import choose, steps_trained
 from rlpipe.pipeline.stage import Context
 from rlpipe.prompts import load_prompts
@@ -18,4 +19,6 @@ def main(ctx: Context) -> None:
     name, policy = trained.removeprefix("train/"), ctx.inputs[trained]
     step = 0 if trained == "sft" else steps_trained(policy)
     who = {"run_id": name, "model_id": name, "policy_step": step, "split": settings.split}
-    show(search_policy(policy / "policy", prompts, settings, who, ctx.out, ctx.scratch), settings)
+    environment = environment_of(ctx.params.get("environment"))
+    rows = search_policy(policy / "policy", prompts, settings, who, ctx.out, ctx.scratch, environment=environment)
+    show(rows, settings)

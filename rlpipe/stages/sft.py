@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rlpipe.params.model_settings import ModelSettings
 from rlpipe.pipeline.stage import Context
-from rlpipe.train.sft import warm_up
-from rlpipe.train.sft_settings import SftSettings
+from rlpipe.train.sft.settings import SftSettings
+from rlpipe.train.sft.warm_up import warm_up
 
 
 def main(ctx: Context) -> None:

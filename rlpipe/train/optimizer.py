@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.distributed.tensor import DTensor
 
+from rlpipe.engine.processes import sum_over_processes
 from rlpipe.train.settings import TrainSettings
 
 
@@ -23,17 +24,18 @@ def learning_rate(settings: TrainSettings, step: int) -> float:
     return settings.learning_rate * min(1.0, (step + 1) / max(settings.warmup_steps, 1))
 
 
-def update(
-    model: nn.Module, optimizer: torch.optim.Optimizer, clip: float, all_reduce: Callable[[Tensor], Tensor]
-) -> float:
-    """One optimizer update from gradients summed over ranks, their norm held below `clip`; the norm before that.
+def update(model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> float:
+    """One optimizer update from gradients summed over the processes, their norm held below `clip`; the norm before that.
 
     Raises: FloatingPointError if the norm is not finite; no weight has been changed then.
     """
     for p in model.parameters():
-        if p.requires_grad:
-            p.grad = all_reduce(p.grad if p.grad is not None else torch.zeros_like(p))
-    norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), clip))
+        if p.requires_grad and p.grad is None:
+            p.grad = torch.zeros_like(p)
+        if p.grad is not None and not isinstance(p.grad, DTensor):  # shards are summed as they are made
+            sum_over_processes(p.grad)
+    total = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
     if not math.isfinite(norm):
         raise FloatingPointError(f"the norm of the gradient is {norm}")
     optimizer.step()

@@ -3,68 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from rlpipe import artifacts
+from rlpipe.samplers.rollout_rows import prompt_columns, rollout_columns, sampling_json, verdict_columns
 from rlpipe.train.collect import Collected
-from rlpipe.types import Batch, Group, RolloutPlan
+from rlpipe.train.signals import rollouts_of
+from rlpipe.types import Batch, Group, Plan
 
 
 class RolloutLog:
     """Rows of the steps since the last checkpoint; parts are named by the step they end at."""
 
-    def __init__(self, directory: Path, run_id: str, plan: RolloutPlan):
+    def __init__(self, directory: Path, run_id: str, plan: Plan):
         self.directory, self.run_id, self.plan = directory, run_id, plan
-        self.sampling = json.dumps(asdict(plan.sampling), sort_keys=True)
         self.rows: list[dict[str, Any]] = []
         directory.mkdir(parents=True, exist_ok=True)
 
-    def add(self, step: int, collected: Collected, batch: Batch | None) -> None:
-        """The rollouts of a step, those of filtered groups too (without an advantage)."""
-        advantages = iter(_advantages(batch))
-        kept = {id(g) for g in collected.kept}
+    def add(self, step: int, collected: Collected, batches: Mapping[str, Batch]) -> None:
+        """The rollouts of a step, those of groups that were not selected too (without an advantage)."""
+        advantage = _advantages(batches.values())
+        kept = {id(r) for g in collected.kept for r in g.rollouts}
         for number, group in enumerate(collected.sampled):
-            used = id(group) in kept
-            for i in range(len(group.rollouts)):
-                advantage = next(advantages) if used else None
-                self.rows.append(self._row(step, number, group, i, advantage, used))
+            for i, rollout in enumerate(group.rollouts):
+                self.rows.append(self._row(step, number, group, i, advantage.get(id(rollout)), id(rollout) in kept))
 
     def _row(self, step: int, number: int, group: Group, i: int, advantage: float | None, used: bool) -> dict[str, Any]:
-        rollout, verdict, mask = group.rollouts[i], group.verdicts[i], group.rollouts[i].response_mask
+        rollout, verdict = group.rollouts[i], group.verdicts[i]
         assert group.reward is not None
         return {
             "run_id": self.run_id,
             "model_id": self.run_id,
-            "policy_step": step,
-            "prompt_id": group.prompt.id,
-            "data_source": group.prompt.source,
-            "difficulty": group.prompt.difficulty,
+            "policy_step": rollout.policy_step,
             "group_id": f"{step}-{number}",
-            "sample_index": i,
-            "prompt": list(group.prompt.messages),
-            "response": rollout.text,
-            "response_ids": rollout.tokens[mask].tolist(),
-            "logprobs": rollout.logprob[mask].tolist(),
-            "entropies": rollout.entropy[mask].tolist(),
-            "finish_reason": rollout.finish,
-            "n_prompt_tokens": len(rollout.tokens) - rollout.response_length,
-            "n_response_tokens": rollout.response_length,
-            "sampling_json": self.sampling,
+            **prompt_columns(group.prompt, i),
+            **rollout_columns(rollout),
+            "sampling_json": sampling_json(rollout.sampling or self.plan.sampling),
             "seed": self.plan.seed,
-            "extracted_answer": verdict.extracted,
-            "canonical_answer": verdict.canonical,
-            "canonical_solution": verdict.solution,
             "reward": float(group.reward[i]),
-            "acc": verdict.correct,
             "reward_components": sorted((k, float(v[i])) for k, v in group.reward_terms.items()),
-            "verifier": verdict.verifier,
-            "verifier_version": verdict.version,
-            "verifier_status": verdict.status,
+            **verdict_columns(verdict),
             "advantage": advantage,
             "info_json": json.dumps({"kept": used}),
         }
@@ -88,10 +70,11 @@ class RolloutLog:
                 writer.write(pq.read_table(part))
 
 
-def _advantages(batch: Batch | None) -> Sequence[float]:
-    """Mean advantage over the response tokens of each rollout of the batch, in order."""
-    if batch is None:
-        return []
-    length = batch.response_mask.sum(-1).clamp(min=1)
-    means: list[float] = ((batch.advantage * batch.response_mask).sum(-1) / length).tolist()
-    return means
+def _advantages(batches: Iterable[Batch]) -> dict[int, float]:
+    """Mean advantage over the response tokens of each rollout, by the identity of the rollout."""
+    found: dict[int, float] = {}
+    for batch in batches:
+        length = batch.response_mask.sum(-1).clamp(min=1)
+        means = ((batch.advantage * batch.response_mask).sum(-1) / length).tolist()
+        found |= dict(zip(map(id, rollouts_of(batch)), means, strict=True))
+    return found

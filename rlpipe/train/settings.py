@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rlpipe.params.hyperparameters import ARTIFACT
+from rlpipe.params.signatures import artifacts_named
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,6 +32,12 @@ class TrainSettings(BaseModel):
     max_refills: int = Field(4, ge=0, description="rounds of further prompts when group filters left too few groups")
     engine: str = Field("hf", pattern="^(hf|vllm)$", description="who samples: the built-in engine or vLLM")
     logits_chunk_bytes: int = Field(64 * 2**20, ge=2**16, description="most bytes of logits that exist at once")
+    processes: int = Field(
+        1, ge=1, description="processes that train one run together; part of the result, as threads are"
+    )
+    shard: Literal["auto", "always", "never"] = Field(
+        "auto", description="weights in shards over the processes; auto: where each has an accelerator"
+    )
     threads: int = Field(1, ge=1, description="CPU threads; part of the result, as sums are ordered by it")
     checkpoint_every: int = Field(25, ge=1, description="steps between checkpoints a killed run resumes from")
     snapshots: int = Field(0, ge=0, description="policies kept on the way, evenly apart; contamination watches each")
@@ -61,6 +70,10 @@ class RunSettings(BaseModel):
     methods: list[str | dict[str, Any]] | None = None
     phases: list[PhaseSettings] | None = None
     plant: PlantSettings | None = None
+    start: str = Field(
+        "sft", pattern=ARTIFACT, description="the policy it begins from: sft, train/<run> or one seed of it"
+    )
+    split: str = Field("train", min_length=1, description="split of the prompts it is trained on")
     train: dict[str, Any] = Field(default_factory=dict, description="keys of `train` this run overrides")
 
     @model_validator(mode="after")
@@ -77,6 +90,12 @@ class RunSettings(BaseModel):
     def stacks(self) -> list[PhaseSettings]:
         """The run as phases; a run without phases is one."""
         return self.phases or [PhaseSettings(methods=self.methods or [], until=None)]
+
+    def inputs(self, seed: int) -> dict[str, str]:
+        """Artifacts that the run begins from or its methods name, as named; each with the seed it is read with."""
+        named = [self.start, *(name for stack in self.stacks() for name in artifacts_named(stack.methods))]
+        whole = ("sft", "/seed-")
+        return {name: name if name == whole[0] or whole[1] in name else f"{name}/seed-{seed}" for name in named}
 
     def resolve(self, shared: TrainSettings) -> TrainSettings:
         """The shared settings with this run's overrides, validated again."""

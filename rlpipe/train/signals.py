@@ -1,42 +1,60 @@
-"""The signals of a step that do not change while it updates: the old policy's and the reference policy's."""
+"""The signals of a step that are measured without gradient: the old policy's, the current one's, the reference's."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from rlpipe.policy.forward import Policy
+from rlpipe.policy.scoring import score_rows
 from rlpipe.recipe import Recipe
-from rlpipe.train.collate import micro_batches
-from rlpipe.types import Batch, Engine, Signals
+from rlpipe.types import Batch, Rollout, Signals
 
 
-def old_signals(batch: Batch, policy: Policy, engine: Engine, recipe: Recipe, most_tokens: int) -> Signals:
-    """The policy's signals at the start of the step; an exact engine has measured them already."""
-    if engine.exact and not recipe.signals:
+def old_signals(batch: Batch, policy: Policy, exact: bool, recipe: Recipe, step: int, most_tokens: int) -> Signals:
+    """A ratio's denominator: the policy at the start of the step, or where the recipe says so what rollouts carry.
+
+    An exact engine has measured the policy already, if every rollout is fresh and of the run's own distribution.
+    """
+    if recipe.old == "recorded" and not recipe.signals:
         return batch.old
-    return forward(batch, policy, recipe, most_tokens)
+    if (
+        recipe.old == "start"
+        and not recipe.signals
+        and exact
+        and bool(measured_rows(batch, policy.temperature, step).all())
+    ):
+        return batch.old
+    found = measured(batch, policy, recipe, most_tokens)
+    return found if recipe.old == "start" else Signals(batch.old.logprob, found.entropy, found.extra)
+
+
+def measured_rows(batch: Batch, temperature: float, step: int) -> Bool[Tensor, "B"]:
+    """True for rollouts written by the weights of `step` and drawn from their whole distribution."""
+    found = [r.policy_step == step and r.plain(temperature) for r in rollouts_of(batch)]
+    return torch.tensor(found, dtype=torch.bool, device=batch.row.device)
+
+
+def rollouts_of(batch: Batch) -> list[Rollout]:
+    """The rollout behind every row."""
+    owners = zip(batch.group.tolist(), batch.sample.tolist(), strict=True)
+    return [batch.groups[g].rollouts[i] for g, i in owners]
 
 
 def reference_signals(batch: Batch, reference: Policy | None, recipe: Recipe, most_tokens: int) -> Signals | None:
     """The frozen reference policy's signals, where the recipe asks for them."""
-    if not recipe.needs_reference:
+    if "reference" not in recipe.needs:
         return None
     assert reference is not None
-    return forward(batch, reference, recipe, most_tokens)
+    return measured(batch, reference, recipe, most_tokens)
 
 
-@torch.no_grad()
-def forward(batch: Batch, policy: Policy, recipe: Recipe, most_tokens: int) -> Signals:
-    """Signals `[B T]` of the whole batch, micro-batch by micro-batch."""
-    # The group column carries each row's number, so that results find their way back from the sorted parts.
-    numbered = replace(batch, group=torch.arange(len(batch), device=batch.group.device))
-    names = ("logprob", "entropy", *recipe.signals)
-    whole = {name: torch.zeros_like(batch.sampling_logprob) for name in names}
-    for micro in micro_batches(numbered, most_tokens):
-        found = policy(micro.tokens, micro.response_mask, recipe.signals)
-        width = micro.tokens.shape[1]
-        for name, value in zip(names, (found.logprob, found.entropy, *found.extra.values()), strict=True):
-            whole[name][micro.group, :width] = value
-    return Signals(whole.pop("logprob"), whole.pop("entropy"), whole)
+def current_signals(batch: Batch, policy: Policy, recipe: Recipe, most_tokens: int) -> Signals | None:
+    """The policy's signals at the start of this update, where the recipe asks for them."""
+    return measured(batch, policy, recipe, most_tokens) if "current" in recipe.needs else None
+
+
+def measured(batch: Batch, policy: Policy, recipe: Recipe, most_tokens: int) -> Signals:
+    """Signals `[B T]` of the whole batch under a policy."""
+    return score_rows(policy, batch.tokens, batch.response_mask, recipe.signals, most_tokens)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from rlpipe.contamination.probes.completion_rate import Completed, rate
 from rlpipe.contamination.probes.probe import Subject
 from rlpipe.engine.hf import HFEngine
 from rlpipe.policy.forward import Policy
-from rlpipe.types import Prompt
+from rlpipe.types import Prompt, Request, Rollout
 from tests.contamination.toy import SHAPE, WORDS, prompt
 
 
@@ -79,10 +81,9 @@ def test_a_beginning_of_the_rest_is_not_the_rest(
     subject, known, _ = memorised
     original = subject.engine.complete
 
-    def one_word_less(*args: object) -> object:
-        from dataclasses import replace
-
-        return [replace(r, text=" ".join(r.text.split()[:1])) for r in original(*args)]
+    async def one_word_less(request: Request) -> Rollout:
+        rollout = await original(request)
+        return replace(rollout, turns=(" ".join(rollout.text.split()[:1]),))
 
     monkeypatch.setattr(subject.engine, "complete", one_word_less)
     assert not any(c.exact for c in complete(subject, known, 0.5))

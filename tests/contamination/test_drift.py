@@ -19,7 +19,7 @@ COSTS = [-1.0, -0.5, 0.2, -0.8, -0.3, -1.2, 0.1, -0.6]
 
 def said(text: str, finish: str = "stop") -> Rollout:
     empty = torch.zeros(0)
-    return Rollout(empty.long(), empty.bool(), empty, empty, text, finish)  # type: ignore[arg-type]
+    return Rollout(empty.long(), empty.bool(), empty, empty, (text,), finish)  # type: ignore[arg-type]
 
 
 def test_worked_example_of_hc_rlhf() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from rlpipe.contamination.probes.detectors import DETECTORS, score_probes
 from rlpipe.contamination.probes.probe import Probed, Subject, probe
 from rlpipe.contamination.probes.probe_prompts import critique
 from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
+from rlpipe.engine.batched import complete_all
 from rlpipe.policy import scoring as paths
 from rlpipe.tasks.second_response import second_demonstration
 from rlpipe.types import Prompt, Sampling
@@ -65,7 +67,7 @@ def test_a_row_depends_on_its_own_prompt(subject: Subject, rows: list[dict[str, 
 
 def test_greedy_paths_are_the_engines(subject: Subject) -> None:
     prefix = subject.encode(PROBED[0].prompt.messages)
-    rollouts = subject.engine.complete([prefix] * 2, Sampling(8, temperature=0.0), [0, 1])
+    rollouts = complete_all(subject.engine, [prefix] * 2, Sampling(8, temperature=0.0), [0, 1])
     found = paths.token_paths(subject.policy, rollouts)
     for rollout, path in zip(rollouts, found, strict=True):
         assert path.logprob == pytest.approx(rollout.logprob[rollout.response_mask].tolist(), abs=1e-4)
@@ -74,16 +76,16 @@ def test_greedy_paths_are_the_engines(subject: Subject) -> None:
 
 def test_sampled_paths_are_at_temperature_one(subject: Subject) -> None:
     prefix = subject.encode(PROBED[0].prompt.messages)
-    cold = subject.engine.complete([prefix], Sampling(8, temperature=0.3, top_p=0.5), [0])
+    cold = complete_all(subject.engine, [prefix], Sampling(8, temperature=0.3, top_p=0.5), [0])
     path = paths.token_paths(subject.policy, cold)[0]
     assert sum(path.entropy) > float(cold[0].entropy.sum())
 
 
 def test_batches_do_not_change_paths(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     prefixes = [subject.encode(p.prompt.messages) for p in PROBED]
-    rollouts = subject.engine.complete(prefixes, Sampling(8), range(8))
+    rollouts = complete_all(subject.engine, prefixes, Sampling(8), range(8))
     together = paths.token_paths(subject.policy, rollouts)
-    monkeypatch.setattr(paths, "MOST_TOKENS", 1)
+    monkeypatch.setattr(paths, "score_rows", partial(paths.score_rows, most_tokens=1))
     for a, b in zip(together, paths.token_paths(subject.policy, rollouts), strict=True):
         assert a.entropy == pytest.approx(b.entropy, abs=1e-4)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rlpipe.curricula.plant import choose_twins, plant
 from rlpipe.curricula.uniform import Uniform
-from rlpipe.types import Prompt, RolloutPlan, Sampling, Step
+from rlpipe.types import Plan, Prompt, Sampling, Step
 
 
 def prompts(name: str, n: int, levels: int = 3) -> list[Prompt]:
@@ -38,10 +38,10 @@ def test_one_pass_of_the_uniform_curriculum_meets_each_member_exactly_so_often()
     steps, per_step, epochs = 20, 8, 5
     pool = plant(POOL, CANDIDATES, 10, epochs, seed=1, draws=steps * per_step)
     curriculum = Uniform()
-    plan = RolloutPlan(4, Sampling(8), seed=1)
+    plan = Plan(4, Sampling(8), seed=1)
     met: Counter[str] = Counter()
     for i in range(steps):
-        step = Step(i, steps, torch.Generator(), rollout=plan)
+        step = Step(i, steps, torch.Generator(), plan)
         met.update(p.id for p in curriculum(pool, per_step, step))
     planted, left_out = choose_twins(CANDIDATES, 10, seed=1)
     assert [met[p.id] for p in planted] == [epochs] * 10

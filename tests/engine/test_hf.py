@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rlpipe.engine import hf
+from rlpipe.engine.batched import complete_all
 from rlpipe.engine.decoders import LibraryDecoder, LlamaDecoder, decoder_of
 from rlpipe.engine.draw import draw, restrict, uniforms
 from rlpipe.engine.hf import HFEngine
@@ -22,7 +23,7 @@ def engine(request: pytest.FixtureRequest) -> HFEngine:
 
 
 def texts(engine: HFEngine, prompts: list[list[int]], seeds: list[int], **sampling: float) -> list[list[int]]:
-    return [r.tokens.tolist() for r in engine.complete(prompts, Sampling(12, **sampling), seeds)]
+    return [r.tokens.tolist() for r in complete_all(engine, prompts, Sampling(12, **sampling), seeds)]
 
 
 def test_own_forward_and_library_write_the_same_text(engine: HFEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +34,7 @@ def test_own_forward_and_library_write_the_same_text(engine: HFEngine, monkeypat
 
 
 def test_logprob_and_entropy_are_the_models(engine: HFEngine) -> None:
-    for rollout in engine.complete(PROMPTS, Sampling(12), SEEDS):
+    for rollout in complete_all(engine, PROMPTS, Sampling(12), SEEDS):
         logprobs = engine.model(rollout.tokens[None]).logits[0].log_softmax(-1)
         expected = logprobs[:-1].gather(-1, rollout.tokens[1:, None]).squeeze(-1)
         entropy = -(logprobs.exp() * logprobs).sum(-1)[:-1]
@@ -56,13 +57,13 @@ def test_seeds_decide(engine: HFEngine) -> None:
 
 
 def test_greedy_takes_the_most_likely_token(engine: HFEngine) -> None:
-    rollout = engine.complete([PROMPTS[0]], Sampling(6, temperature=0.0), [0])[0]
+    rollout = complete_all(engine, [PROMPTS[0]], Sampling(6, temperature=0.0), [0])[0]
     logits = engine.model(rollout.tokens[None]).logits[0]
     assert rollout.tokens[3:].tolist() == logits.argmax(-1)[2:-1].tolist()
 
 
 def test_finish_and_text_leave_out_the_end_token(engine: HFEngine) -> None:
-    rollouts = engine.complete([PROMPTS[1]] * 200, Sampling(30), list(range(200)))
+    rollouts = complete_all(engine, [PROMPTS[1]] * 200, Sampling(30), list(range(200)))
     ended = [r for r in rollouts if r.finish == "stop"]
     assert ended
     assert all(r.tokens[-1] == engine.tokenizer.eos_token_id and "<eos>" not in r.text for r in ended)
@@ -71,9 +72,9 @@ def test_finish_and_text_leave_out_the_end_token(engine: HFEngine) -> None:
 
 def test_too_long_a_prompt_is_refused_before_decoding(engine: HFEngine) -> None:
     with pytest.raises(ValueError, match="the model ends at 64"):
-        engine.complete([[1] * 60], Sampling(12), [0])
+        complete_all(engine, [[1] * 60], Sampling(12), [0])
     with pytest.raises(ValueError, match="no tokens"):
-        engine.complete([[]], Sampling(12), [0])
+        complete_all(engine, [[]], Sampling(12), [0])
 
 
 def test_draws_have_the_frequencies_of_the_distribution() -> None:

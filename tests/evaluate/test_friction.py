@@ -3,37 +3,32 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-import torch
 
 from rlpipe.evaluate.friction.loop import friction, mask_gold
-from rlpipe.types import Prompt, Rollout, Verdict
+from rlpipe.types import Prompt, Verdict
+from tests.toy import Answering, written
 
 near = partial(pytest.approx, abs=1e-6)
 
 
-class Learner:
+class Learner(Answering):
     """Says 1, 2, 3, ... as the feedback it has had grows; `stuck` says 1 for as long as it is cold."""
 
-    exact = True
-
     def __init__(self, stuck=False):
+        super().__init__()
         self.stuck, self.seen, self.temperatures = stuck, [], []
 
     def encode(self, messages):
         self.seen.append(list(messages))
         return [len(messages)]
 
-    def load_policy(self, policy):
-        raise NotImplementedError
+    def answer(self, requests):
+        self.temperatures.append(requests[0].sampling.temperature)
+        return [self._say(r) for r in requests]
 
-    def complete(self, prefixes, sampling, seeds, policy_step=0):
-        self.temperatures.append(sampling.temperature)
-        return [self._say(p[0], s) for p, s in zip(prefixes, seeds, strict=True)]
-
-    def _say(self, n, seed):
-        number = 1 + seed % 3 if self.stuck else (n + 1) // 2
-        zero = torch.zeros(2)
-        return Rollout(torch.tensor([n, number]), torch.tensor([False, True]), zero, zero, str(number), "stop")
+    def _say(self, request):
+        number = 1 + request.seed % 3 if self.stuck else (request.prefix[0] + 1) // 2
+        return written(request, [number], str(number))
 
 
 def prompt(answer):

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import torch
 
 from rlpipe import artifacts
 from rlpipe.engine.hf import HFEngine
@@ -17,41 +16,31 @@ from rlpipe.evaluate.prompt_subset import choose
 from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.prompts import to_prompts
-from rlpipe.types import Prompt, Rollout, Sampling, Verdict, draw_seed
+from rlpipe.types import Prompt, Request, Rollout, Sampling, Verdict, draw_seed
 from rlpipe.verifiers.error_rate import VerifierFailing
 from tests.evaluate.policies import WORDS, prompt_rows
-from tests.toy import tiny_policy
+from tests.toy import Answering, tiny_policy, written
 
 SETTINGS = EvaluateSettings(samples=4, max_new_tokens=6, batch_size=8)
 ME = Subject("toy", "toy", 3)
 
 
-class Recorder:
+class Recorder(Answering):
     """An engine that answers with its seed, and remembers what it was asked."""
 
-    exact = True
-
     def __init__(self, fails_at: int = 10**9) -> None:
+        super().__init__()
         self.calls: list[tuple[list[int], Sampling]] = []
         self.fails_at = fails_at
 
     def encode(self, messages: Sequence[Any]) -> list[int]:
         return [1, 2, 3]
 
-    def load_policy(self, policy: object) -> None:
-        raise AssertionError
-
-    def complete(
-        self, prefixes: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], policy_step: int = 0
-    ) -> list[Rollout]:
+    def answer(self, requests: Sequence[Request]) -> list[Rollout]:
         if len(self.calls) == self.fails_at:
             raise KeyboardInterrupt
-        self.calls.append((list(seeds), sampling))
-        mask, zero = torch.tensor([False, False, False, True, True]), torch.zeros(5)
-        return [
-            Rollout(torch.tensor([*p, 4, 5]), mask, zero, zero, f"Answer: {s % 6}", "stop", policy_step)
-            for p, s in zip(prefixes, seeds, strict=True)
-        ]
+        self.calls.append(([r.seed for r in requests], requests[0].sampling))
+        return [written(r, [4, 5], f"Answer: {r.seed % 6}") for r in requests]
 
 
 def prompts(count: int = 6) -> list[Prompt]:

@@ -53,7 +53,7 @@ def test_every_candidate_is_as_likely():
     """Over 400 steps the five candidates are each drawn three times in five (99.99 % interval of a binomial)."""
     recipe = load(["grpo", {"clip_cov": {"fraction": 0.3, "low": 0.3, "high": 1.0}}])
     batch = f1(old=F1_POLICY)
-    counts = sum(recipe.annotations["clip_cov"](batch, step(i)).long() for i in range(400))
+    counts = sum(recipe.annotations[0](batch, step(i))["clip_cov"].long() for i in range(400))
     drawn = counts[counts > 0]
     assert len(drawn) == 5
     assert ((drawn - 240).abs() < 39).all()
@@ -61,14 +61,14 @@ def test_every_candidate_is_as_likely():
 
 def test_fraction_zero_is_grpo():
     recipe = load(["grpo", {"clip_cov": {"fraction": 0.0, "low": -9.0, "high": 9.0}}])
-    note = recipe.annotations["clip_cov"](f1(), step())
+    note = recipe.annotations[0](f1(), step())["clip_cov"]
     assert not note.any()
     assert (recipe.token_weights[0](f1(annotations={"clip_cov": note}), step()) == 1).all()
 
 
 def test_the_recipe_weighs_by_the_old_policy():
     recipe = load(["grpo", {"clip_cov": {"fraction": 1.0, "low": 0.5}}])
-    note = recipe.annotations["clip_cov"](f1(), step())
+    note = recipe.annotations[0](f1(), step())["clip_cov"]
     expected = choose(F1_ADVANTAGE, F1_OLD, F1_MASK, torch.zeros_like(F1_MASK), 1.0, (0.5, 5.0), DRAW)
     assert expected.any()
     assert (note == expected).all()

@@ -113,4 +113,4 @@ def test_says_how_often_certainty_alone_decides():
 
 def test_replaces_the_bases_advantage():
     recipe = load(["dr_grpo", "dace"])
-    assert recipe.changes == ("dace replaces dr_grpo's advantage",)
+    assert [*map(str, recipe.changes)] == ["dace replaces dr_grpo's advantage"]

@@ -12,7 +12,7 @@ from tests.toy import F1_POLICY, f1, group, step
 
 def test_published_clip_on_f1():
     recipe = load(["dapo"])
-    loss = (recipe.policy_loss(F1_POLICY, f1(), step()).loss * recipe.reduction(f1())).sum()
+    loss = (recipe.policy_loss(F1_POLICY, f1(), step()).loss * recipe.reduction(f1(), step())).sum()
     torch.testing.assert_close(float(loss), 0.121128, atol=1e-6, rtol=0)
 
 
@@ -20,30 +20,32 @@ def test_published_penalty_on_rewards_of_0_and_1():
     # 16384 -> 0, 18432 -> -0.5, 20480 -> -1 on rewards of +1 and -1: half of that here.
     (shape,) = load(["dapo"]).reward_shaping
     toy = group([1, 1, 1, 0], lengths=[16384, 18432, 20480, 30000])
-    torch.testing.assert_close(shape([toy], [toy.reward])[0], torch.tensor([1, 0.75, 0.5, -0.5]))
+    torch.testing.assert_close(shape([toy], step())[0], torch.tensor([1, 0.75, 0.5, -0.5]))
 
 
 def test_dynamic_sampling_keeps_groups_with_right_and_wrong():
-    (keep,) = load(["dapo"]).group_filters
-    assert [keep(group(scores)) for scores in ([1, 0, 1], [1, 1], [0, 0], [0])] == [True, False, False, True]
+    (select,) = load(["dapo"]).selection
+    scores = {"mixed": [1, 0, 1], "right": [1, 1], "wrong": [0, 0], "one": [0]}
+    kept = select([group(each, name=name) for name, each in scores.items()], step())
+    assert [g.prompt.id for g in kept] == ["mixed", "one"]
     # Accuracy decides, not the reward that shaping has moved apart.
-    assert not keep(replace(group([1, 1]), reward=torch.tensor([1.0, 0.5])))
-    assert load([{"dapo": {"dynamic_sampling": False}}]).group_filters == ()
+    assert not select([replace(group([1, 1]), reward=torch.tensor([1.0, 0.5]))], step())
+    assert load([{"dapo": {"dynamic_sampling": False}}]).selection == ()
 
 
 def test_half_the_penalty_on_rewards_of_0_and_1_gives_the_papers_advantages():
     (shape,) = load([{"dapo": {"max_length": 10, "buffer": 0.4}}]).reward_shaping
     toy = group([1, 1, 0, 0], lengths=[3, 8, 9, 10])
-    (shaped,) = shape([toy], [toy.reward])
+    (shaped,) = shape([toy], step())
     paper = 2 * toy.reward - 1 + overlong_penalty(torch.tensor([3, 8, 9, 10]), max_length=10, cache=4)
     same = torch.zeros(4, dtype=torch.long)
     torch.testing.assert_close(group_relative(shaped, same), group_relative(paper, same), atol=1e-5, rtol=0)
 
 
-def test_penalty_may_be_a_schedule_read_at_the_step_that_sampled():
+def test_penalty_may_be_a_schedule_read_at_the_step():
     recipe = load([{"dapo": {"overlong_penalty": {"start": 1, "end": 0, "steps": 4}, "max_length": 10, "buffer": 0.4}}])
-    late = group([1], lengths=[10], policy_step=2)
-    torch.testing.assert_close(recipe.reward_shaping[0]([late], [late.reward])[0], torch.tensor([0.75]))
+    stale = group([1], lengths=[10], policy_step=1)
+    torch.testing.assert_close(recipe.reward_shaping[0]([stale], step(2))[0], torch.tensor([0.75]))
 
 
 def test_says_how_many_rollouts_were_fined():

@@ -14,7 +14,7 @@ def test_no_division_by_the_deviation():
 def test_no_division_by_the_own_length():
     # A token of the rollout of 2 weighs what one of the rollout of 4 weighs: 1 / (4 rollouts x length).
     recipe = load([{"dr_grpo": {"length": 4, "clip_high": 0.28}}])
-    weight = recipe.reduction(f1())
+    weight = recipe.reduction(f1(), step())
     assert set(weight.flatten().tolist()) == {0.0, 1 / 16}
     # Specs, baselines: seq-mean-token-sum-norm of the clip 0.2/0.28 on F1.
     loss = (recipe.policy_loss(F1_POLICY, f1(), step()).loss * weight).sum()
@@ -22,7 +22,7 @@ def test_no_division_by_the_own_length():
 
 
 def test_length_scales_the_loss_and_nothing_else():
-    short, published = (load([{"dr_grpo": {"length": n}}]).reduction(f1()) for n in (30, 3000))
+    short, published = (load([{"dr_grpo": {"length": n}}]).reduction(f1(), step()) for n in (30, 3000))
     torch.testing.assert_close(short, 100 * published)
 
 

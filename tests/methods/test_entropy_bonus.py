@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import torch
 
-from rlpipe.ops.signals import entropy, token_logprob
 from rlpipe.recipe import load
 from rlpipe.types import Signals
-from tests.toy import F1_ENTROPY, F1_MASK, F1_POLICY, F2_LOGITS, blank, f1, leaf, step
+from tests.toy import F1_ENTROPY, F1_MASK, F1_POLICY, F2_LOGITS, blank, entropy_of, f1, leaf, logprob_of, readout, step
 
 
 def test_lowers_the_loss_by_entropy():
@@ -20,13 +19,13 @@ def test_the_gradient_is_that_of_the_whole_distribution():
     logits = leaf(F2_LOGITS)
     pi = F2_LOGITS.softmax(-1)
     mask = torch.ones(1, 1, dtype=torch.bool)
-    value = entropy(logits[None], torch.tensor([0]))[None]
+    value = entropy_of(readout(logits[None], torch.tensor([0])))[None]
     (auxiliary,) = load(["grpo", {"entropy_bonus": {"coefficient": 1.0}}]).auxiliary_losses
     auxiliary(Signals(value, value), blank(mask), step()).loss.sum().backward()
     torch.testing.assert_close(logits.grad, pi * (pi.log() + float(value.detach())))
 
     sampled = leaf(F2_LOGITS)
-    (-pi * token_logprob(sampled.expand(5, 5), torch.arange(5))).sum().backward()
+    (-pi * logprob_of(readout(sampled.expand(5, 5), torch.arange(5)))).sum().backward()
     torch.testing.assert_close(sampled.grad, torch.zeros_like(sampled), atol=1e-12, rtol=0)
 
 

@@ -17,13 +17,13 @@ def test_one_group_by_hand():
 
 def test_published_loss_on_f1():
     recipe = load([{"grpo": {"reduction": "token"}}])
-    loss = (recipe.policy_loss(F1_POLICY, f1(), step()).loss * recipe.reduction(f1())).sum()
+    loss = (recipe.policy_loss(F1_POLICY, f1(), step()).loss * recipe.reduction(f1(), step())).sum()
     torch.testing.assert_close(float(loss), 0.128105, atol=1e-6, rtol=0)
 
 
 def test_reductions():
     for name, weight in (("sequence", sequence_mean), ("token", token_mean)):
-        torch.testing.assert_close(load([{"grpo": {"reduction": name}}]).reduction(f1()), weight(f1()))
-    torch.testing.assert_close(load(["grpo"]).reduction(f1()), sequence_mean(f1()))
-    constant = load([{"grpo": {"reduction": "constant", "length": 4}}]).reduction(f1())
-    torch.testing.assert_close(constant, constant_length(f1(), length=4))
+        torch.testing.assert_close(load([{"grpo": {"reduction": name}}]).reduction(f1(), step()), weight(f1(), step()))
+    torch.testing.assert_close(load(["grpo"]).reduction(f1(), step()), sequence_mean(f1(), step()))
+    constant = load([{"grpo": {"reduction": "constant", "length": 4}}]).reduction(f1(), step())
+    torch.testing.assert_close(constant, constant_length(f1(), step(), length=4))

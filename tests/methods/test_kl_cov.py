@@ -69,21 +69,21 @@ def test_on_policy_the_penalty_has_no_gradient(rounding):
 def test_the_recipe_chooses_by_the_old_policy():
     recipe = load(["grpo", {"kl_cov": {"fraction": 0.2}}])
     batch = f1()
-    note = recipe.annotations["kl_cov"](batch, step())
+    note = recipe.annotations[0](batch, step())["kl_cov"]
     assert (note == choose(F1_ADVANTAGE, F1_OLD, F1_MASK, 0.2, DRAW)).all()
     moved = replace(batch, old=F1_POLICY)
-    assert (recipe.annotations["kl_cov"](moved, step()) == chosen(0.2)).all()
+    assert (recipe.annotations[0](moved, step())["kl_cov"] == chosen(0.2)).all()
 
 
 def test_without_advantages_one_token_is_chosen_unless_guarded():
     batch = f1(advantage=torch.zeros_like(F1_ADVANTAGE))
     for guard, count in ((False, 1), (True, 0)):
         recipe = load(["grpo", {"kl_cov": {"only_positive": guard}}])
-        assert int(recipe.annotations["kl_cov"](batch, step()).sum()) == count
+        assert int(recipe.annotations[0](batch, step())["kl_cov"].sum()) == count
 
 
 def test_replaces_the_clip_and_says_so():
     recipe = load(["grpo", "kl_cov"])
     assert recipe.filled_by["policy_loss"] == "kl_cov"
-    assert recipe.changes == ("kl_cov replaces grpo's policy_loss",)
+    assert [*map(str, recipe.changes)] == ["kl_cov replaces grpo's policy_loss"]
     assert recipe.policy_loss(F1_POLICY, f1(), step()).metrics == {}

@@ -77,7 +77,7 @@ def test_in_the_reward_the_whole_rollout_answers():
     shaped = double([1, 0, 1, 0]) - 0.1 * ((F1_OLD - F1_NEW) * F1_MASK).sum(-1)
     torch.testing.assert_close(recipe.advantage(batch, step())[:, 0], shaped)
     assert recipe.auxiliary_losses == ()
-    assert recipe.changes == ("kl_penalty wraps dr_grpo's advantage",)
+    assert [*map(str, recipe.changes)] == ["kl_penalty wraps dr_grpo's advantage"]
 
 
 def test_in_the_loss_the_advantage_is_left_alone():
@@ -87,4 +87,4 @@ def test_in_the_loss_the_advantage_is_left_alone():
     (auxiliary,) = recipe.auxiliary_losses
     d = (F1_OLD - F1_NEW) * F1_MASK
     torch.testing.assert_close(auxiliary(F1_POLICY, batch, step()).loss, 0.04 * (d.exp() - d - 1))
-    assert recipe.needs_reference
+    assert recipe.needs == {"reference"}

@@ -3,11 +3,11 @@ from __future__ import annotations
 import torch
 
 from rlpipe.recipe import load
-from tests.toy import group
+from tests.toy import group, step
 
 
-def paid(groups, **values):
-    return load(["grpo", {"random_reward": values}]).reward(groups)
+def paid(groups, at=0, **values):
+    return load(["grpo", {"random_reward": values}]).reward(groups, step(at))
 
 
 def test_pays_right_and_wrong_alike():
@@ -40,5 +40,5 @@ def test_probability():
     assert paid([group([0] * 50)], probability=1.0)[0].sum() == 50
     assert paid([group([1] * 50)], probability=0.0)[0].sum() == 0
     fading = {"start": 1, "end": 0, "steps": 10}
-    early, late = paid([group([0] * 50), group([0] * 50, policy_step=10)], probability=fading)
-    assert (early.sum(), late.sum()) == (50, 0)
+    for at, policy_step, sum_of_rewards in ((0, 0, 50), (10, 10, 0), (10, 0, 0)):  # the last of a rollout from before
+        assert paid([group([0] * 50, policy_step=policy_step)], at, probability=fading)[0].sum() == sum_of_rewards

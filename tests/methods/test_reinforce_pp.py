@@ -42,8 +42,8 @@ def test_kl_inside_each_tokens_reward():
     reference = Signals(torch.full((4, 4), -0.5, dtype=torch.float64), F1_ENTROPY)
     old = Signals(torch.full((4, 4), -0.25, dtype=torch.float64), F1_ENTROPY)
     recipe = load([{"reinforce_pp": {"kl": 0.1}}])
-    assert recipe.needs_reference
-    assert not load(["reinforce_pp"]).needs_reference
+    assert recipe.needs == {"reference"}
+    assert load(["reinforce_pp"]).needs == set()
     toy = replace(f1(), old=old, reference=reference, reward=double([0, 0, 0, 0]))
     advantage = recipe.advantage(toy, step())
     # k1 is 0.25 everywhere: reward to go -0.025 times the tokens left; whitening keeps equal spacing.

@@ -19,7 +19,7 @@ def test_on_policy_the_gradient_is_reinforce():
     recipe, new = load(["rloo"]), leaf(F1_OLD)
     batch = f1()
     batch = replace(batch, advantage=recipe.advantage(batch, step()))
-    loss = recipe.policy_loss(Signals(new, F1_ENTROPY), batch, step()).loss * recipe.reduction(batch)
+    loss = recipe.policy_loss(Signals(new, F1_ENTROPY), batch, step()).loss * recipe.reduction(batch, step())
     loss.sum().backward()
     # -A / number of rollouts on every response token: the rollout is one action.
     torch.testing.assert_close(new.grad, -batch.advantage / 4 * F1_MASK)

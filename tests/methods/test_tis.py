@@ -17,15 +17,15 @@ def test_weights_of_f1():
 def test_loss_of_f1():
     recipe = load([{"dapo": {"clip_high": 0.28}}, "tis"])
     loss = recipe.policy_loss(F1_POLICY, f1(), step()).loss * recipe.token_weights[0](f1(), step())
-    torch.testing.assert_close(float((loss * recipe.reduction(f1())).sum()), 0.206026, atol=1e-6, rtol=0)
-    assert recipe.annotations["tis_capped"](f1(), step()).nonzero().tolist() == [[1, 1]]
+    torch.testing.assert_close(float((loss * recipe.reduction(f1(), step())).sum()), 0.206026, atol=1e-6, rtol=0)
+    assert recipe.annotations[0](f1(), step())["tis_capped"].nonzero().tolist() == [[1, 1]]
 
 
 def test_a_faithful_engine_changes_nothing():
     recipe = load(["grpo", {"tis": {"cap": 1.0}}])
     batch = f1(sampling_logprob=F1_OLD)
     assert (recipe.token_weights[0](batch, step()) == 1).all()
-    assert not recipe.annotations["tis_capped"](batch, step()).any()
+    assert not recipe.annotations[0](batch, step())["tis_capped"].any()
 
 
 def test_sequence_level_multiplies_the_tokens():

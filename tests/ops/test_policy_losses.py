@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from tests.toy import F1_ENTROPY, F1_MASK, F1_NEW, F1_POLICY, double, f1, leaf, 
 
 def loss(reduction=token_mean, **bounds):
     batch = f1()
-    return float((clipped(F1_POLICY, batch, step(), **bounds).loss * reduction(batch)).sum())
+    return float((clipped(F1_POLICY, batch, step(), **bounds).loss * reduction(batch, step())).sum())
 
 
 def close(actual, expected):
@@ -37,11 +38,11 @@ def test_clip_higher(dual):
 
 def test_clip_higher_under_other_reductions():
     close(loss(sequence_mean, low=0.2, high=0.28, dual=10.0), -0.039077)
-    close(loss(lambda b: constant_length(b, length=4), low=0.2, high=0.28, dual=10.0), 0.098417)
+    close(loss(partial(constant_length, length=4), low=0.2, high=0.28, dual=10.0), 0.098417)
 
 
 def test_unclipped_surrogate():
-    close((unclipped(F1_POLICY, f1(), step()).loss * token_mean(f1())).sum(), 0.080524)
+    close((unclipped(F1_POLICY, f1(), step()).loss * token_mean(f1(), step())).sum(), 0.080524)
 
 
 def test_clipped_tokens_have_no_gradient():

@@ -106,6 +106,34 @@ WRONG: dict[str, tuple[Change, str]] = {
         ),
         "contamination.second_response.marker = otherwise: the warm-up teaches 'again' (sft.second_marker); make the two",
     ),
+    "start that is no run": (
+        put("runs.grpo.start", "train/gpro"),
+        "runs.grpo: train/gpro names no run",
+    ),
+    "start with a seed that is not made": (
+        put("runs.x", {"seeds": [7], "methods": ["grpo"], "start": "train/grpo"}),
+        "runs.x: train/grpo needs seed 7 of grpo; add it to runs.grpo.seeds",
+    ),
+    "start that is no artifact": (put("runs.grpo.start", "evaluate/grpo"), "runs.grpo.start"),
+    "runs that begin from each other": (
+        lambda c: c["runs"].update(
+            a={"seeds": [0], "methods": ["grpo"], "start": "train/b"},
+            b={"seeds": [0], "methods": ["grpo"], "start": "train/a/seed-0"},
+        ),
+        "runs.a: begins, in the end, from itself (train/a/seed-0); give one of the runs another start",
+    ),
+    "split that must stay untrained": (
+        put("runs.grpo.split", "probe"),
+        "runs.grpo.split = probe: these prompts have to stay untrained, as contamination.nonmember_split compares",
+    ),
+    "unknown environment": (
+        put("environment", {"name": "calculater"}),
+        "environment.name = calculater: no such environment; did you mean 'calculator'?",
+    ),
+    "steps of a search in conversations": (
+        lambda c: c.update(environment={"name": "calculator"}, search={"methods": ["beam", "weighted_vote"]}),
+        "search.methods = ['beam']: these grow one turn step by step, and with an environment a response has several",
+    ),
     "date": (put("report.title", __import__("datetime").date(2026, 1, 1)), "report: holds a value that is no text"),
 }
 

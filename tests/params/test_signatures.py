@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from rlpipe.ops.schedules import Linear
 from rlpipe.params.signatures import (
+    bases,
     check_methods,
     methods_table,
     read_method,
@@ -20,9 +22,9 @@ from rlpipe.params.signatures import (
     resolved_methods,
 )
 from rlpipe.recipe import load
-from tests.toy import double, f1, step
+from tests.toy import F1_ADVANTAGE, f1, step
 
-BASES = "dapo, dr_grpo, grpo, reinforce_pp, rloo"
+BASES = ", ".join(bases())
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ BASES = "dapo, dr_grpo, grpo, reinforce_pp, rloo"
         ("grpo", "methods must be a list"),
         ([3], "method 3 is neither a name nor {name: {hyperparameter: value}}"),
         ([{"grpo": 3}], "is neither a name"),
-        (["gpro"], "unknown method 'gpro'; did you mean 'grpo'? Methods: clip_cov, dace, "),
+        (["gpro"], f"unknown method 'gpro'; did you mean 'grpo'? Methods: {', '.join(sorted(read_methods()))}"),
         (
             ["grpo", {"kl_cov": {"fractoin": 1}}],
             "did you mean 'fraction'? It takes: fraction, coefficient, only_positive",
@@ -67,6 +69,12 @@ BASES = "dapo, dr_grpo, grpo, reinforce_pp, rloo"
 def test_wrong_input_is_answered_with_what_would_be_right(methods, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         check_methods(methods)
+
+
+def test_methods_that_fill_what_training_needs_are_bases():
+    known = {"clip_cov", "dace", "dapo", "dr_grpo", "entropy_bonus", "grpo", "kl_cov", "reinforce_pp", "rloo", "tis"}
+    assert known <= set(read_methods())
+    assert known & set(bases()) == {"dapo", "dr_grpo", "grpo", "reinforce_pp", "rloo"}
 
 
 def test_resolved_values_are_those_given_and_the_published_ones():
@@ -135,5 +143,5 @@ def test_the_method_of_the_documentation_is_one(tmp_path):
     assert method.hyperparameters["scale"].default == 0.3
     namespace = runpy.run_path(str(file))
     recipe = namespace["positive_scale"](load(["grpo"]), scale=0.5)
-    shaped = recipe.advantage_shaping[0](double([[2, -2]]), f1(), step())
-    assert shaped.tolist() == [[1, -2]]
+    shaped = recipe.advantage_shaping[0](f1(advantage=F1_ADVANTAGE), step())
+    assert torch.equal(shaped, F1_ADVANTAGE.clamp(min=0) * 0.5 + F1_ADVANTAGE.clamp(max=0))

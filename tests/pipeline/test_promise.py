@@ -128,6 +128,23 @@ CHANGES: dict[str, tuple[Edit, dict[str, int]]] = {
         runs(rloo={"seeds": [0, 1], "methods": ["rloo"], "train": {"prompts": 4}}),
         ONE_RUN,
     ),
+    "a run that goes on from another": (
+        runs(onward={"seeds": [0], "methods": ["grpo"], "start": "train/rloo"}),
+        ONE_SEED,
+    ),
+    "what a run that others go on from is made of": (
+        runs(
+            rloo={"seeds": [0, 1], "methods": [{"rloo": {"scale": 0.3}}]},
+            onward={"seeds": [0], "methods": ["grpo"], "start": "train/rloo"},
+        ),
+        {"train": 3, "evaluate": 3, "contamination": 3, "report": 1},
+    ),
+    "the split of a run": (runs(rloo={"seeds": [0, 1], "methods": ["rloo"], "split": "demonstration"}), ONE_RUN),
+    "an environment": (params(environment={"name": "calculator"}), {**TRAIN_DOWN, "evaluate_sft": 1}),
+    "code of an environment nobody uses": (
+        text("rlpipe/environments/calculator.py", "def value", "def other() -> None: ...\n\n\ndef value"),
+        {},
+    ),
     "raw data": (lambda project: (project.path / "data/prompts.jsonl").write_text("three\n") and None, ALL),
 }
 

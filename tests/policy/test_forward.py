@@ -15,7 +15,7 @@ def gradient(policy: Policy) -> torch.Tensor:
 def test_chunked_equals_whole_in_value_and_gradient() -> None:
     batch = random_batch()
     model, _ = tiny_policy()
-    square = {"square": lambda logits, tokens: logits.square().mean(-1)}
+    square = {"square": lambda readout: readout.logits.square().mean(-1)}
     found = []
     for chunk_bytes in (2**20, 4 * 12 * 5):
         policy = Policy(model, chunk_bytes=chunk_bytes)
@@ -38,6 +38,22 @@ def test_signals_are_zero_outside_the_response_and_right_inside() -> None:
     expected = logprobs[:, :-1].gather(-1, batch.tokens[:, 1:, None]).squeeze(-1)
     mask = batch.response_mask[:, 1:]
     torch.testing.assert_close(signals.logprob[:, 1:][mask], expected[mask])
+
+
+def test_a_signal_sees_the_tokens_their_places_and_what_they_were_read_from() -> None:
+    batch = random_batch()
+    model, _ = tiny_policy()
+    policy = Policy(model, temperature=0.5, chunk_bytes=4 * 12 * 5)
+    seen = {
+        "token": lambda readout: readout.tokens.double(),
+        "column": lambda readout: readout.columns.double(),
+        "distance": lambda readout: (model.lm_head(readout.hidden) / 0.5 - readout.logits).abs().amax(-1),
+    }
+    extra = policy(batch.tokens, batch.response_mask, seen).extra
+    columns = torch.arange(batch.tokens.shape[1]).expand_as(batch.tokens)
+    assert torch.equal(extra["token"], (batch.tokens * batch.response_mask).double())
+    assert torch.equal(extra["column"], (columns * batch.response_mask).double())
+    assert extra["distance"].max() == 0
 
 
 def test_temperature_scales_the_logits() -> None:

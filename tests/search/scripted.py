@@ -7,7 +7,8 @@ from math import log
 
 import torch
 
-from rlpipe.types import Prompt, Rollout, Verdict
+from rlpipe.types import Prompt, Verdict
+from tests.toy import Answering, written
 
 WORDS = {0: "", 1: ";", 2: "good", 3: "bad", 4: ""}
 STEPS = 3
@@ -18,24 +19,21 @@ def decode(ids):
     return " ".join(WORDS[i] for i in ids)
 
 
-class Scripted:
-    exact = True
-
+class Scripted(Answering):
     def __init__(self, good=0.5, empty=False):
+        super().__init__()
         self.good, self.empty, self.calls = good, empty, []
 
     def encode(self, messages):
         return [9]
 
-    def load_policy(self, policy):
-        raise NotImplementedError
+    def answer(self, requests):
+        self.calls.append((tuple(r.prefix for r in requests), tuple(r.seed for r in requests)))
+        return [self._one(r) for r in requests]
 
-    def complete(self, prefixes, sampling, seeds, policy_step=0):
-        self.calls.append((tuple(map(tuple, prefixes)), tuple(seeds)))
-        return [self._one(list(p), s, sampling.max_new_tokens) for p, s in zip(prefixes, seeds, strict=True)]
-
-    def _one(self, prefix, seed, room):
-        rng, done, ids = random.Random(seed), prefix.count(1), []
+    def _one(self, request):
+        rng, done, ids = random.Random(request.seed), request.prefix.count(1), []
+        room = request.sampling.max_new_tokens
         while len(ids) < room and 0 not in ids:
             if self.empty:
                 ids += [4, 1]
@@ -45,11 +43,9 @@ class Scripted:
                 ids += [2 if rng.random() < self.good else 3, 1]
                 done += 1
         ids = ids[:room]
-        n = len(prefix)
-        logprob = torch.tensor([0.0] * n + [log(0.9 if i == 2 else 0.4) for i in ids])
-        mask = torch.arange(n + len(ids)) >= n
+        logprob = torch.tensor([0.0] * len(request.prefix) + [log(0.9 if i == 2 else 0.4) for i in ids])
         finish = "stop" if ids[-1] == 0 else "length"
-        return Rollout(torch.tensor(prefix + ids), mask, logprob, torch.zeros(n + len(ids)), decode(ids), finish)
+        return written(request, ids, decode(ids), logprob=logprob, finish=finish)
 
 
 def score(prompt, text, logprobs):

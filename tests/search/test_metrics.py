@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,9 +45,12 @@ def test_curves_are_means_over_searches_run_one_by_one() -> None:
     prompts = [PROMPT.__class__(name, PROMPT.messages, PROMPT.answer, PROMPT.source) for name in "abc"]
     how = searches.SearchSettings(max_new_tokens=20, step_tokens=5, max_steps=8, separators=frozenset({1}))
     asked = [(method, size) for method in ("best_of_n", "pf_prefix") for size in (2, 4)]
-    jobs = [partial(_one, method, prompt, size, how) for method, size in asked for prompt in prompts]
-    found = curves(pl.DataFrame(together(Remembering(Scripted()), jobs)))
-    alone = {each: [_one(each[0], prompt, each[1], how, Scripted()) for prompt in prompts] for each in asked}
+    engine = Remembering(Scripted())
+    jobs = [_one(method, prompt, size, how, engine) for method, size in asked for prompt in prompts]
+    found = curves(pl.DataFrame(together(jobs)))
+    alone = {
+        each: [together([_one(each[0], prompt, each[1], how, Scripted())])[0] for prompt in prompts] for each in asked
+    }
     for (method, size), rows in alone.items():
         i = found[method].sizes.index(size)
         assert found[method].values["selected"][i].tolist() == near([float(row["selected"]) for row in rows])
@@ -60,8 +62,8 @@ def test_curves_are_means_over_searches_run_one_by_one() -> None:
     assert sample_tokens(found) == near(tokens[1] / 4)
 
 
-def _one(method: str, prompt: Any, size: int, how: Any, engine: Any) -> dict[str, Any]:
-    r = searches.search(method, engine, decode, prompt, score, check, how, size)
+async def _one(method: str, prompt: Any, size: int, how: Any, engine: Any) -> dict[str, Any]:
+    r = await searches.search(method, engine, decode, prompt, score, check, how, size)
     shown = {"selected": r.selected, "oracle": r.oracle, "majority": r.majority, "scorer": "s", "nan_scores": 0}
     costs = {"generated_tokens": r.cost.generated, "drawn_tokens": r.cost.drawn, "scorer_calls": r.cost.scorer_calls}
     lists = {"answers": list(r.answers), "lengths": [len(p.ids) for p in r.particles], "truncated": [False]}

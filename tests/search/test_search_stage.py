@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from rlpipe import artifacts, models
 from rlpipe.commands.search import search_model
+from rlpipe.engine.batched import complete_all, together
 from rlpipe.engine.hf import HFEngine
 from rlpipe.evaluate.prompt_subset import choose
 from rlpipe.pipeline.stage import Context
@@ -93,7 +94,7 @@ def test_a_search_of_one_is_a_plain_sample(made: Path, table: pl.DataFrame) -> N
     engine, right = HFEngine(model, tokenizer), []
     for repeat in range(SETTINGS.repeats):
         seeds = [draw_seed(1000 * SETTINGS.seed + 2 * repeat, "search", p.id, "sample", 0) for p in prompts]
-        drawn = engine.complete([engine.encode(p.messages) for p in prompts], Sampling(8, 1.0), seeds)
+        drawn = complete_all(engine, [engine.encode(p.messages) for p in prompts], Sampling(8, 1.0), seeds)
         right += [verify(p, r.text).correct for p, r in zip(prompts, drawn, strict=True)]
     assert 0 < sum(right) < len(right)
     for method in SAMPLED:
@@ -216,7 +217,7 @@ def test_methods_on_different_prompts_are_not_compared(table: pl.DataFrame) -> N
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_the_settings_can_be_run(name: str) -> None:
     how = searches.SearchSettings(max_new_tokens=20, step_tokens=5, max_steps=8, separators=frozenset({1}))
-    found = searches.search(resolve(name), Scripted(), decode, PROMPT, score, check, how, 4)
+    found = together([searches.search(resolve(name), Scripted(), decode, PROMPT, score, check, how, 4)])[0]
     assert len(found.particles) == 4
     assert ("lam_reconstructed" in found.method) == ("+" in name)
     assert found.method.startswith(name.partition("+")[0])

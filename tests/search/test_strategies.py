@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from rlpipe.engine.batched import together
 from rlpipe.search import strategies as searches
 from rlpipe.search.particle_filter import ENTROPIC, Filter, copies, particle_filter
 from rlpipe.search.particles import Particle, Piece, SearchSettings, Walker, confidence
@@ -20,7 +21,12 @@ STEPS_ALL = 3  # until then no particle has stopped, whatever survives
 
 
 def run(method, engine=None, settings=SETTINGS, particles=8, scorer=score):
-    return searches.search(method, engine or Scripted(), decode, PROMPT, scorer, verify, settings, particles)
+    engine = engine or Scripted()
+    return once(searches.search(method, engine, decode, PROMPT, scorer, verify, settings, particles))
+
+
+def once(job):
+    return together([job])[0]
 
 
 def walker(engine=None, settings=SETTINGS, scorer=score):
@@ -55,7 +61,7 @@ def test_the_score_leads_to_what_it_rewards(method):
 def test_a_step_ends_at_its_separator_and_the_rest_is_only_drawn():
     w = walker()
     particles = [Particle(), Particle()]
-    w.extend(particles, 1)
+    once(w.extend(particles, 1))
     assert all(p.ids[-1] == 1 and len(p.ids) == 2 and not p.stopped for p in particles)
     assert (w.cost.generated, w.cost.drawn, w.cost.scorer_calls) == (4, 10, 2)
 
@@ -73,20 +79,20 @@ def test_text_stream_does_not_depend_on_the_scheme():
     seeds = []
     for scheme in ("multinomial", "systematic", "residual", "stratified"):
         engine = Scripted()
-        particle_filter(walker(engine), 4, Filter(scheme=scheme))
+        once(particle_filter(walker(engine), 4, Filter(scheme=scheme)))
         seeds.append([s for _, s in engine.calls][:STEPS_ALL])
     assert all(s == seeds[0] for s in seeds)
 
 
 def test_stopped_particles_keep_their_score_and_end_the_search():
-    chosen, particles, trace = particle_filter(walker(), 4, ENTROPIC)
+    chosen, particles, trace = once(particle_filter(walker(), 4, ENTROPIC))
     assert all(p.stopped and not p.truncated and len(p.scores) == len(p.steps) == 4 for p in particles)
     assert len(trace.ess) == len(trace.temperature) == 4
     assert chosen == int(np.argmax([p.scores[-1] for p in particles]))
 
 
 def test_equal_weights_choose_the_lowest_and_do_not_anneal():
-    chosen, _, trace = particle_filter(walker(scorer=lambda *a: 0.5), 4, ENTROPIC)
+    chosen, _, trace = once(particle_filter(walker(scorer=lambda *a: 0.5), 4, ENTROPIC))
     assert chosen == 0
     assert trace.temperature == [1.0] * 4
     assert trace.ess == near([4.0] * 4)
@@ -95,7 +101,7 @@ def test_equal_weights_choose_the_lowest_and_do_not_anneal():
 def test_annealing_raises_the_temperature_early():
     settings = replace(SETTINGS, max_steps=20)
     scorer = lambda p, t, lp: 0.99 if "bad" not in t else 0.01  # noqa: E731
-    _, _, trace = particle_filter(walker(Scripted(0.2), settings, scorer), 8, ENTROPIC)
+    _, _, trace = once(particle_filter(walker(Scripted(0.2), settings, scorer), 8, ENTROPIC))
     assert max(trace.temperature) > 1
     evenness = trace.ess[0] / 8
     assert trace.temperature[0] == near(max(1, (1 - 1 / 20) / evenness) if evenness < 0.5 else 1.0)
@@ -110,7 +116,7 @@ def test_running_out_of_steps_or_tokens_truncates():
 
 
 def test_two_empty_steps_stop():
-    _, particles, _ = particle_filter(walker(Scripted(empty=True)), 2)
+    _, particles, _ = once(particle_filter(walker(Scripted(empty=True)), 2))
     assert all(len(p.steps) == 2 and p.stopped for p in particles)
 
 
@@ -136,10 +142,10 @@ def test_lookahead_is_labelled_and_charged(mode):
 def test_a_unique_survivor_keeps_its_provisional_step():
     w = walker()
     particles = [Particle()]
-    w.extend(particles, 1)
-    ahead = w.look_ahead(particles, 2)
+    once(w.extend(particles, 1))
+    ahead = once(w.look_ahead(particles, 2))
     paid, pending = w.cost.generated, particles[0].pending
-    w.extend(particles, 2)
+    once(w.extend(particles, 2))
     assert w.cost.generated == paid
     assert tuple(particles[0].ids[2:]) == pending.ids
     assert particles[0].scores[-1] == ahead[0]

@@ -13,7 +13,7 @@ import torch
 
 from rlpipe import artifacts, models
 from rlpipe.train import run as run_module
-from rlpipe.train.run import train
+from rlpipe.train.run import Job, train
 from rlpipe.train.settings import PhaseSettings, TrainSettings
 from rlpipe.types import Prompt, Verdict
 from rlpipe.verifiers.error_rate import ErrorRate, VerifierFailing
@@ -36,7 +36,7 @@ def echo(pairs: Sequence[tuple[Prompt, str]]) -> list[Verdict]:
 
 @pytest.fixture
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("rlpipe.train.collect.verify_many", echo)
+    monkeypatch.setattr("rlpipe.rewards.judge.verify_many", echo)
     model, tokenizer = tiny_policy()
     models.save_policy(model, tokenizer, tmp_path / "policy")
     return tmp_path / "policy"
@@ -48,7 +48,7 @@ def run(
     scratch = scratch or out.with_name(out.name + "-scratch")
     out.mkdir(exist_ok=True)
     scratch.mkdir(exist_ok=True)
-    train("grpo", 0, [PhaseSettings(methods=methods)], settings, POOL, policy, out, scratch)
+    train(Job("grpo", 0, [PhaseSettings(methods=methods)], settings, POOL, policy), out, scratch)
     return out
 
 
@@ -72,7 +72,7 @@ def test_killed_at_random_instants_it_ends_bitwise_where_it_would_have(
         out = tmp_path / f"killed-{trial}"
         for _ in range(3):
             with monkeypatch.context() as patch:
-                patch.setattr("rlpipe.train.collect.verify_many", echo)
+                patch.setattr("rlpipe.rewards.judge.verify_many", echo)
                 countdown = rng.randint(1, 9)
                 place = rng.choice(places)
                 module, _, name = place.rpartition(".")
@@ -144,7 +144,7 @@ def test_sampler_and_trainer_agree(policy: Path, tmp_path: Path) -> None:
 def test_a_failing_verifier_ends_the_run_and_names_a_prompt(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rlpipe.train.collect.verify_many", lambda pairs: [Verdict(0.0, "error") for _ in pairs])
+    monkeypatch.setattr("rlpipe.rewards.judge.verify_many", lambda pairs: [Verdict(0.0, "error") for _ in pairs])
     monkeypatch.setattr(run_module, "ErrorRate", lambda: ErrorRate(minimum=5))
     with pytest.raises(VerifierFailing, match=r"prompt p\d"):
         run(policy, tmp_path / "out", ["grpo"])

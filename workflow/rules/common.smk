@@ -83,13 +83,35 @@ def checkers(wildcards):
     return settings.checkers()
 
 
-def methods_and_checkers(wildcards):
-    names = settings.methods(wildcards.run)
-    return [f"rlpipe.methods.{name}" for name in names] + settings.checkers()
+def checkers_and_environment(wildcards):
+    """Those, and what answers back between the policy's turns."""
+    return settings.checkers() + settings.environment_code()
+
+
+def train_code(wildcards):
+    """Those, and the methods of the run."""
+    names = [f"rlpipe.methods.{name}" for name in settings.methods(wildcards.run)]
+    return names + checkers_and_environment(wildcards)
+
+
+def begins_from(wildcards):
+    """Artifacts that a run begins from or its methods name."""
+    declared(wildcards)
+    inputs = settings.runs[wildcards.run].inputs(int(wildcards.seed)).values()
+    return [f"{settings.results}/{name}.done" for name in dict.fromkeys(inputs)]
 
 
 def train_threads(wildcards):
+    """Threads of one process of a run."""
     return settings.train_settings(wildcards.run).threads
+
+
+def train_processes(wildcards):
+    return settings.train_settings(wildcards.run).processes
+
+
+def train_cores(wildcards):
+    return train_threads(wildcards) * train_processes(wildcards)
 
 
 def page(wildcards):

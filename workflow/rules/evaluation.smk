@@ -12,8 +12,8 @@ rule evaluate:
         mem_mb=1500,
         runtime=240,
     params:
-        uses=["evaluate"],
-        code=checkers,
+        uses=["evaluate", "environment"],
+        code=checkers_and_environment,
         devices=1,
         threads=settings.evaluate.threads,
     shell:

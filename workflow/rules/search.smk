@@ -14,8 +14,8 @@ rule search:
         mem_mb=1500,
         runtime=240,
     params:
-        uses=["search"],
-        code=checkers,
+        uses=["search", "environment"],
+        code=checkers_and_environment,
         devices=1,
         threads=SEARCH_THREADS,
     shell:

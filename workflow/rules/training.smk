@@ -24,14 +24,14 @@ rule train:
     input:
         declared,
         "<results>/curate.done",
-        "<results>/sft.done",
+        begins_from,
     output:
         touch("<results>/train/{run}/seed-{seed}.done"),
     log:
         "<logs>/train/{run}/seed-{seed}.log",
     benchmark:
         "<logs>/train/{run}/seed-{seed}.benchmark.tsv"
-    threads: train_threads
+    threads: train_cores
     resources:
         mem_mb=1500,
         runtime=1440,
@@ -39,13 +39,16 @@ rule train:
         uses=[
             "model",
             "train",
+            "environment",
+            "runs.{run}.start",
+            "runs.{run}.split",
             "runs.{run}.methods",
             "runs.{run}.phases",
             "runs.{run}.train",
             "runs.{run}.plant",
         ],
-        code=methods_and_checkers,
-        devices=1,
+        code=train_code,
+        devices=train_processes,
         threads=train_threads,
     shell:
         "python -m rlpipe.pipeline.stage {output} --devices {params.devices} > {log} 2>&1"

@@ -15,6 +15,7 @@ from scipy.stats import t as student
 
 from rlpipe.contamination.drift.frozen_sets import Watched
 from rlpipe.contamination.probes.probe import Judge, Subject
+from rlpipe.engine.batched import complete_all
 from rlpipe.types import Sampling
 
 State = Literal["stable", "not shown stable", "drifted", "unknown"]
@@ -75,7 +76,7 @@ def alarm(
 def costs(subject: Subject, watched: Sequence[Watched], max_new_tokens: int, judge: Judge | None = None) -> list[float]:
     """Cost of the greedy response to every frozen prompt, in [0, 1]; `judge` is needed where a cost reads a verdict."""
     prefixes = [subject.encode(w.prompt.messages) for w in watched]
-    rollouts = subject.engine.complete(prefixes, Sampling(max_new_tokens, temperature=0.0), [0] * len(watched))
+    rollouts = complete_all(subject.engine, prefixes, Sampling(max_new_tokens, temperature=0.0), [0] * len(watched))
     pairs = [(w.prompt, r.text) for w, r in zip(watched, rollouts, strict=True)]
     verdicts = judge(pairs) if judge else [None] * len(pairs)
     return [w.cost(r, v) for w, r, v in zip(watched, rollouts, verdicts, strict=True)]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from rlpipe.contamination.probes.completion_rate import Completed
 from rlpipe.contamination.probes.probe import Subject
+from rlpipe.engine.batched import complete_all
 from rlpipe.types import Prompt, Sampling
 
 
@@ -38,8 +39,8 @@ def complete(subject: Subject, prompts: Sequence[Prompt], shown: float) -> list[
     texts = [""] * len(asked)
     for limit in sorted(set(limits)):
         rows = [i for i, x in enumerate(limits) if x == limit]
-        rollouts = subject.engine.complete(
-            [prefixes[i] for i in rows], Sampling(limit, temperature=0.0), [0] * len(rows)
+        rollouts = complete_all(
+            subject.engine, [prefixes[i] for i in rows], Sampling(limit, temperature=0.0), [0] * len(rows)
         )
         for i, rollout in zip(rows, rollouts, strict=True):
             texts[i] = " ".join(rollout.text.split())

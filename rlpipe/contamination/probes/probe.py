@@ -18,10 +18,12 @@ from rlpipe import models
 from rlpipe.contamination.probes.detectors import GREEDY, MEMBER, NOISE, SAMPLE, SECOND
 from rlpipe.contamination.probes.probe_prompts import amid_noise, ask_again
 from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
-from rlpipe.engine.hf import HFEngine
+from rlpipe.engine.batched import complete_all
+from rlpipe.engine.load import load_engine
+from rlpipe.engine.protocol import Engine
 from rlpipe.policy.forward import Policy
 from rlpipe.policy.scoring import TokenPaths, token_paths
-from rlpipe.types import Engine, Message, Prompt, Rollout, Sampling, Verdict, draw_seed
+from rlpipe.types import Message, Prompt, Rollout, Sampling, Verdict, draw_seed
 
 Judge = Callable[[Sequence[tuple[Prompt, str]]], Sequence[Verdict]]
 
@@ -47,12 +49,15 @@ class Subject:
     step: int | None = None
 
     @classmethod
-    def load(cls, path: Path | str, model_id: str, batch_size: int, step: int | None = None) -> Subject:
+    def load(
+        cls, path: Path | str, model_id: str, batch_size: int, step: int | None = None, engine: str = "hf"
+    ) -> Subject:
         """Raises: ModelError as `models.load_policy`."""
         model, tokenizer = models.load_policy(path)
         model.eval()
         longest = getattr(model.config, "max_position_embeddings", None)
-        return cls(model_id, HFEngine(model, tokenizer, batch_size), Policy(model), tokenizer, longest, step)
+        sampler = load_engine(engine, model, tokenizer, batch_size)
+        return cls(model_id, sampler, Policy(model), tokenizer, longest, step)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return self.engine.encode(messages)
@@ -100,7 +105,7 @@ def _passes(subject: Subject, prompts: Sequence[Probed], settings: Contamination
     once = [0] * len(prompts)
     greedy = Sampling(settings.max_new_tokens, temperature=0.0)
     plain = [subject.encode(p.prompt.messages) for p in prompts]
-    first = subject.engine.complete(plain, greedy, once)
+    first = complete_all(subject.engine, plain, greedy, once)
     yield from (Answered(p, GREEDY, r) for p, r in zip(prompts, first, strict=True))
 
     second = Sampling(settings.second_cap, temperature=0.0)
@@ -110,20 +115,20 @@ def _passes(subject: Subject, prompts: Sequence[Probed], settings: Contamination
         for p, r in zip(prompts, first, strict=True)
     ]
     unheard = _unknown_marker(subject, settings.second_response)
-    said = subject.engine.complete([ids for ids, _ in again], second, once)
+    said = complete_all(subject.engine, [ids for ids, _ in again], second, once)
     for p, (_, cut), r in zip(prompts, again, said, strict=True):
         yield Answered(p, SECOND, r, truncated=cut, unknown=unheard)
 
     words = sorted({w for p in prompts for w in p.prompt.text.split()})
     noisy = [subject.encode(amid_noise(p.prompt, settings.noise, words, settings.seed)) for p in prompts]
     unknown = getattr(subject.tokenizer, "unk_token_id", None)
-    for p, ids, r in zip(prompts, noisy, subject.engine.complete(noisy, greedy, once), strict=True):
+    for p, ids, r in zip(prompts, noisy, complete_all(subject.engine, noisy, greedy, once), strict=True):
         yield Answered(p, NOISE, r, unknown=0 if unknown is None else ids.count(unknown))
 
     count = settings.samples
     sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
     seeds = [draw_seed(settings.seed, "probe", p.prompt.id, i) for p in prompts for i in range(count)]
-    drawn = subject.engine.complete([ids for ids in plain for _ in range(count)], sampling, seeds)
+    drawn = complete_all(subject.engine, [ids for ids in plain for _ in range(count)], sampling, seeds)
     yield from (Answered(prompts[j // count], SAMPLE, r, index=j % count) for j, r in enumerate(drawn))
 
 

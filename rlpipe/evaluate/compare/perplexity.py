@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float
+from torch.nn.utils.rnn import pad_sequence
 
 from rlpipe import artifacts, models
 from rlpipe.policy.forward import Policy
+from rlpipe.policy.scoring import score_rows
 from rlpipe.statistics.paired import Paired, paired
 from rlpipe.types import Message
 
@@ -52,8 +54,7 @@ def encode_traces(tokenizer: Any, traces: Iterable[tuple[Sequence[Message], str]
     ]
 
 
-@torch.no_grad()
-def mean_logprob(policy: Policy, traces: Sequence[Trace], batch_size: int = 32) -> Float[np.ndarray, "M"]:
+def mean_logprob(policy: Policy, traces: Sequence[Trace]) -> Float[np.ndarray, "M"]:
     """Mean log-probability of a solution's tokens, teacher-forced, nats, for every trace.
 
     Raises: ValueError for a trace without a prompt or without a solution.
@@ -61,28 +62,29 @@ def mean_logprob(policy: Policy, traces: Sequence[Trace], batch_size: int = 32) 
     for i, (prefix, solution) in enumerate(traces):
         if not prefix or not solution:
             raise ValueError(f"trace {i}: {len(prefix)} prompt and {len(solution)} solution tokens; both need some")
+    if not traces:
+        return np.zeros(0)
     was_training = policy.model.training
     policy.model.eval()
-    out = np.zeros(len(traces))
-    # Similar lengths together: less padding.
-    order = sorted(range(len(traces)), key=lambda i: len(traces[i][0]) + len(traces[i][1]))
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        longest = max(len(traces[i][0]) + len(traces[i][1]) for i in chosen)
-        tokens = torch.zeros(len(chosen), longest, dtype=torch.long)
-        mask = torch.zeros(len(chosen), longest, dtype=torch.bool)
-        for row, i in enumerate(chosen):
-            prefix, solution = traces[i]
-            tokens[row, : len(prefix) + len(solution)] = torch.tensor([*prefix, *solution])
-            mask[row, len(prefix) : len(prefix) + len(solution)] = True
-        mask = mask.to(policy.device)
-        logprob = policy(tokens.to(policy.device), mask).logprob
-        out[chosen] = (logprob.sum(dim=1) / mask.sum(dim=1)).double().cpu().numpy()
+    tokens = pad_sequence([torch.tensor([*prefix, *solution]) for prefix, solution in traces], batch_first=True)
+    position = torch.arange(tokens.shape[1])
+    first, last = (torch.tensor([f(p, s) for p, s in traces])[:, None] for f in (_start, _end))
+    mask = ((position >= first) & (position < last)).to(policy.device)
+    logprob = score_rows(policy, tokens.to(policy.device), mask).logprob
     policy.model.train(was_training)
-    return out
+    means: Float[np.ndarray, "M"] = (logprob.sum(dim=1) / mask.sum(dim=1)).double().cpu().numpy()
+    return means
 
 
-def narrowing(base: Policy, trained: Policy, traces: Sequence[Trace], batch_size: int = 32, seed: int = 0) -> Paired:
+def _start(prefix: Sequence[int], solution: Sequence[int]) -> int:
+    return len(prefix)
+
+
+def _end(prefix: Sequence[int], solution: Sequence[int]) -> int:
+    return len(prefix) + len(solution)
+
+
+def narrowing(base: Policy, trained: Policy, traces: Sequence[Trace], seed: int = 0) -> Paired:
     """Mean change of log-perplexity from `base` to `trained`, nats per token; above zero is narrowing."""
-    before, after = (-mean_logprob(p, traces, batch_size) for p in (base, trained))
+    before, after = (-mean_logprob(p, traces) for p in (base, trained))
     return paired(before, after, seed=seed)[0]

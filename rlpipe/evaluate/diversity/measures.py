@@ -15,12 +15,7 @@ import polars as pl
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from rlpipe.evaluate.diversity.ngrams import (
-    LENGTH,
-    distinct_group,
-    ngram_features,
-    self_bleu,
-)
+from rlpipe.evaluate.diversity.ngrams import LENGTH, distinct_group, ngram_features, self_bleu
 from rlpipe.statistics.answer_entropy import answer_entropy
 
 Array = np.ndarray

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rlpipe.types import Engine, Message, Prompt, Sampling, Verdict, draw_seed
+from rlpipe.engine.batched import complete_all
+from rlpipe.engine.protocol import Engine
+from rlpipe.types import Message, Prompt, Sampling, Verdict, draw_seed
 
 Verify = Callable[[Prompt, str], Verdict]
 Feedback = Callable[[Prompt, str, Verdict, int], str]
@@ -92,7 +94,7 @@ def self_feedback(engine: Engine, max_new_tokens: int) -> Feedback:
 
     def feedback(prompt: Prompt, response: str, verdict: Verdict, round: int) -> str:
         asked: Message = {"role": "user", "content": ASK.format(prompt.text, response, prompt.answer)}
-        return engine.complete([engine.encode([asked])], Sampling(max_new_tokens, 0.0), [0])[0].text
+        return complete_all(engine, [engine.encode([asked])], Sampling(max_new_tokens, 0.0), [0])[0].text
 
     return feedback
 
@@ -170,7 +172,7 @@ def _respond(
             break
         prefixes = [engine.encode(pool[i].messages) for i in waiting]
         seeds = [draw_seed(seed, "friction", pool[i].prompt.id, t, attempt) for i in waiting]
-        for i, rollout in zip(waiting, engine.complete(prefixes, sampling, seeds), strict=True):
+        for i, rollout in zip(waiting, complete_all(engine, prefixes, sampling, seeds), strict=True):
             pool[i].tokens[-1] += rollout.response_length
             found[i] = rollout.text, verify(pool[i].prompt, rollout.text)
         waiting = [i for i in waiting if tries > 1 and found[i][1].canonical in pool[i].answers]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from rlpipe import artifacts
+from rlpipe.engine.protocol import Engine
 from rlpipe.evaluate.friction.loop import Dialogue, Feedback, FrictionResult, friction, self_feedback
 from rlpipe.evaluate.friction.settings import FrictionSettings
 from rlpipe.evaluate.metric_row import ALL, Row, bounds, stable, to_json
 from rlpipe.statistics.intervals import Interval, interval
-from rlpipe.types import Engine, Prompt, Verdict
+from rlpipe.types import Prompt, Verdict
 from rlpipe.verifiers.answer import EVALUATION
 from rlpipe.verifiers.verify import verify
 

@@ -37,6 +37,7 @@ class FrictionSettings(BaseModel):
         description="share of wrong items whose feedback was judged correct and sufficient",
     )
     seed: int = Field(default=0, ge=0, description="seed of sampling and of intervals")
+    engine: str = Field(default="hf", pattern="^(hf|vllm)$", description="who samples: the built-in engine or vLLM")
     batch_size: int = Field(default=512, ge=1, description="dialogues decoded at once; changes memory and speed only")
     threads: int = Field(default=1, ge=1, description="CPU threads of the model")
     interval: Literal["bootstrap_t", "bootstrap_problem", "t"] = Field(

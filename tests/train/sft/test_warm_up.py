@@ -9,9 +9,10 @@ import torch
 
 from rlpipe import artifacts, models
 from rlpipe.params.model_settings import ModelSettings
-from rlpipe.train import checkpoint, sft
-from rlpipe.train.sft import batches, schedule, tensors, warm_up
-from rlpipe.train.sft_settings import SftSettings
+from rlpipe.train import checkpoint
+from rlpipe.train.sft import warm_up as sft
+from rlpipe.train.sft.settings import SftSettings
+from rlpipe.train.sft.warm_up import batches, schedule, tensors, warm_up
 
 SHAPE = ModelSettings(hidden_size=32, num_layers=1, num_heads=2, num_kv_heads=1, intermediate_size=48, max_length=32)
 SETTINGS = SftSettings(steps=12, batch=8, threads=1, checkpoint_every=5)

@@ -19,7 +19,7 @@ from rlpipe.progress import progress
 from rlpipe.tasks.second_response import second_demonstrations
 from rlpipe.train import checkpoint
 from rlpipe.train.determinism import deterministic
-from rlpipe.train.sft_settings import SftSettings
+from rlpipe.train.sft.settings import SftSettings
 
 Example = tuple[list[int], int]  # token ids, and how many of them are the prompt's
 BUCKET = 50  # batches whose demonstrations are sorted by length together
