@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rlpipe.report import album
+from rlpipe.report.album import Album
 from rlpipe.report.blocks import Html
 from rlpipe.report.inputs import Data
 from rlpipe.report.sections import rollouts
@@ -79,7 +81,7 @@ def test_the_budget_holds(inputs: dict[str, Path]) -> None:
 
 
 def test_long_rollouts_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Path]) -> None:
-    monkeypatch.setattr(rollouts, "MAX_TOKENS", 5)
+    monkeypatch.setattr(album, "MAX_TOKENS", 5)
     section = rollouts.build(Data(inputs, ReportSettings(sample_rollouts=40)))
     found = next(b for b in section.blocks if isinstance(b, Html)).payload["rollouts"]
     lengths = [(len(r["t"]), r.get("cut", 0)) for group in found["groups"] for r in group["rollouts"]]
@@ -115,3 +117,27 @@ def test_a_character_of_several_tokens_comes_with_its_last() -> None:
     assert len(found) == len(ids)
     assert "".join(found) == "\u00e9t\u00e9 \u2713"
     assert found[:3] == ["", "\u00e9", "t"]
+
+
+def row(**changed: object) -> dict:
+    known = dict.fromkeys(rollouts.COLUMNS)
+    known |= {"prompt_id": "p", "data_source": "x", "prompt": [{"role": "user", "content": "q"}], "sample_index": 1}
+    known |= {"response_ids": [1, 2, 3], "entropies": [0.1, 0.2, 0.3], "logprobs": [-1.0, -2.0, -3.0]}
+    return known | {"reward": 1.0, "acc": True, "finish_reason": "stop", **changed}
+
+
+def test_what_a_tool_said_is_shown_as_read() -> None:
+    shown = Album(None)._rollout(row(trajectory_ids=[1, 9, 2, 3], trajectory_mask=[True, False, True, True]))
+    assert shown["w"] == [1, 0, 1, 1]
+    assert shown["h"] == [0.1, None, 0.2, 0.3]
+    assert shown["l"] == [-1.0, None, -2.0, -3.0]
+    assert len(shown["t"]) == 4
+    assert "w" not in Album(None)._rollout(row())
+
+
+def test_branches_agents_and_other_distributions_are_named() -> None:
+    hot = '{"max_new_tokens": 9, "temperature": 1.2, "top_k": 0, "top_p": 0.9}'
+    shown = Album(None)._rollout(row(parent=0, branched_at=7, agent="observer", sampling_json=hot))
+    assert (shown["parent"], shown["agent"], shown["drawn"]) == (0, "observer", "temperature 1.2, top_p 0.9")
+    plain = Album(None)._rollout(row(sampling_json='{"temperature": 1.0, "top_k": 0, "top_p": 1.0}'))
+    assert not {"parent", "agent", "drawn"} & set(plain)
