@@ -18,6 +18,9 @@
   const label = p => data.prompts[p].task + (data.prompts[p].level ? " \u00b7 " + data.prompts[p].level : "");
 
   function level(h) { let i = 0; while (i < data.bins.length && h >= data.bins[i]) i++; return i; }
+  const read = (r, i) => r.w && !r.w[i];
+  const own = r => r.h.filter(h => h !== null);
+  const mean = r => { const h = own(r); return h.length ? h.reduce((a, b) => a + b, 0) / h.length : 0; };
   const line = $("token"), hint = line.textContent;
   function tokenSpans(r) {
     const box = document.createElement("div");
@@ -25,7 +28,7 @@
     box.setAttribute("aria-label", "Response, token by token; arrow keys move through it");
     const spans = r.t.map((id, i) => {
       const s = document.createElement("span"), piece = data.vocabulary[id];
-      s.textContent = piece; s.className = "h" + level(r.h[i]) + (/^\s*<[^>]*>\s*$/.test(piece) ? " special" : "");
+      s.textContent = piece; s.className = (read(r, i) ? "read" : "h" + level(r.h[i])) + (/^\s*<[^>]*>\s*$/.test(piece) ? " special" : "");
       s.dataset.i = i; box.append(s); return s;
     });
     if (r.cut) { const more = document.createElement("em"); more.textContent = " \u2026 " + r.cut + " more tokens"; box.append(more); }
@@ -33,6 +36,7 @@
     function say(i) {
       root.querySelectorAll(".tokens .on").forEach(s => s.classList.remove("on"));
       at = i; spans[i].classList.add("on");
+      if (read(r, i)) { line.textContent = "token " + (i + 1) + " \u201c" + data.vocabulary[r.t[i]].trim() + "\u201d: read, not written by the policy"; return; }
       const p = r.l ? "probability " + Math.exp(r.l[i]).toFixed(3) + ", log " + minus(r.l[i].toFixed(3)) + ", " : "";
       line.textContent = "token " + (i + 1) + " of " + (r.t.length + (r.cut || 0)) + " \u201c" + data.vocabulary[r.t[i]].trim() + "\u201d: "
         + p + "entropy " + r.h[i].toFixed(3) + " nats";
@@ -53,8 +57,10 @@
     fact(facts, "reward " + minus(Number(r.reward.toFixed(3))));
     if (r.answer) fact(facts, "answer " + r.answer);
     fact(facts, (r.t.length + (r.cut || 0)) + " tokens" + (r.finish === "length" ? ", cut off" : ""));
-    fact(facts, "mean entropy " + (r.t.length ? (r.h.reduce((a, b) => a + b, 0) / r.t.length).toFixed(3) : "\u2013") + " nats");
-    fact(facts, "sample " + r.i);
+    fact(facts, "mean entropy " + (own(r).length ? mean(r).toFixed(3) : "\u2013") + " nats");
+    fact(facts, "sample " + r.i + (r.parent === undefined ? "" : ", goes on from sample " + r.parent));
+    if (r.agent) fact(facts, "written by " + r.agent);
+    if (r.drawn) fact(facts, r.drawn);
     li.append(facts, tokenSpans(r));
     return li;
   }
@@ -67,7 +73,6 @@
     $("kicker").textContent = "Prompt \u00b7 " + label(group.prompt) + (p.reference ? " \u00b7 reference " + p.reference : "");
     $("share").textContent = group.right + " of " + group.of + " rollouts of this prompt are correct; the first " + group.rollouts.length + " are shown.";
     const sorted = [...group.rollouts];
-    const mean = r => r.h.reduce((a, b) => a + b, 0) / Math.max(1, r.t.length);
     if (order.value === "entropy") sorted.sort((a, b) => mean(b) - mean(a));
     if (order.value === "length") sorted.sort((a, b) => b.t.length - a.t.length);
     list.append(...sorted.map(item));

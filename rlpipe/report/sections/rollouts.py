@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import zip_longest
-from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from rlpipe import artifacts
+from rlpipe.report.album import BINS, Album
 from rlpipe.report.blocks import Block, Html, Prose, Section, absent
 from rlpipe.report.inputs import WARM_UP, Data, policy_name
 from rlpipe.report.markup import number
-from rlpipe.report.token_text import Decode, decoder, pieces
+from rlpipe.report.token_text import Decode, decoder
 
 ID, TITLE, SHORT = "rollouts", "Sample rollouts", "Sample rollouts"
 EVALUATION = "evaluation, after training"
-BINS = (0.01, 0.05, 0.15, 0.35, 0.7, 1.2)  # nats; above the last, more than three equally likely tokens
-MAX_TOKENS = 400  # of one rollout
-MAX_TOTAL_TOKENS = 120_000
 COLUMNS = (
     "prompt_id",
     "data_source",
@@ -38,92 +35,12 @@ COLUMNS = (
     "verifier_status",
     "finish_reason",
     "group_id",
+    "sampling_json",
+    "agent",
+    "parent",
+    "trajectory_ids",
+    "trajectory_mask",
 )
-
-
-@dataclass
-class Album:
-    """The chosen rollouts as the page's script reads them; tokens are kept once, in `vocabulary`."""
-
-    decode: Decode | None
-    policies: list[str] = field(default_factory=list)
-    whens: list[str] = field(default_factory=list)
-    prompts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-    vocabulary: dict[str, int] = field(default_factory=dict)
-    groups: list[dict[str, Any]] = field(default_factory=list)
-    tokens: int = 0
-    rollouts: int = 0
-
-    def add(self, policy: str, when: str, group: pl.DataFrame, shown: int) -> None:
-        """The first `shown` rollouts of one prompt under one policy, and how many of all of them are correct."""
-        rows = group.sort("sample_index").head(shown).to_dicts()
-        if self.tokens > MAX_TOTAL_TOKENS:
-            return
-        self.groups.append(
-            {
-                "policy": _place(self.policies, policy),
-                "when": _place(self.whens, when),
-                "prompt": self._prompt(rows[0]),
-                "right": int(group["acc"].sum()),
-                "of": len(group),
-                "rollouts": [self._rollout(row) for row in rows],
-            }
-        )
-
-    def _prompt(self, row: dict[str, Any]) -> int:
-        id = row["prompt_id"]
-        if id not in self.places:
-            text = "\n".join(m["content"] for m in row["prompt"] if m["role"] == "user")
-            short = " ".join(text.split())
-            self.places[id] = len(self.places)
-            self.prompts[id] = {
-                "text": text,
-                "short": short if len(short) <= 80 else short[:79] + "\u2026",
-                "task": row["data_source"].removeprefix("rlpipe/"),
-                "level": row["difficulty"] or "",
-            }
-        return self.places[id]
-
-    def _rollout(self, row: dict[str, Any]) -> dict[str, Any]:
-        ids = row["response_ids"] or []
-        kept = ids[:MAX_TOKENS]
-        texts = pieces(kept, self.decode) if self.decode else [f"\u27e8{i}\u27e9" for i in kept]
-        self.tokens += len(kept)
-        self.rollouts += 1
-        found: dict[str, Any] = {
-            "t": [self.vocabulary.setdefault(text, len(self.vocabulary)) for text in texts],
-            "h": [round(value, 3) for value in (row["entropies"] or [0.0] * len(kept))[: len(kept)]],
-            "i": row["sample_index"],
-            "ok": int(row["acc"]),
-            "reward": round(row["reward"], 4),
-            "status": row["verifier_status"] or "",
-            "finish": row["finish_reason"],
-        }
-        if row["logprobs"]:
-            found["l"] = [round(value, 3) for value in row["logprobs"][: len(kept)]]
-        if len(ids) > len(kept):
-            found["cut"] = len(ids) - len(kept)
-        if answer := row["canonical_answer"] or row["extracted_answer"]:
-            found["answer"] = answer[:120]
-        return found
-
-    def payload(self, start: int) -> dict[str, Any]:
-        return {
-            "policies": self.policies,
-            "whens": self.whens,
-            "prompts": list(self.prompts.values()),
-            "groups": self.groups,
-            "vocabulary": list(self.vocabulary),
-            "bins": list(BINS),
-            "start": start,
-        }
-
-
-def _place(names: list[str], name: str) -> int:
-    if name not in names:
-        names.append(name)
-    return names.index(name)
 
 
 def build(data: Data) -> Section:
@@ -206,9 +123,11 @@ def _scan(data: Data, name: str, file: str) -> pl.LazyFrame:
     path = data.path(name, file)
     assert path is not None
     found = artifacts.check(path, artifacts.ROLLOUTS).names
-    text = ("canonical_answer", "extracted_answer", "verifier_status", "difficulty", "group_id")
+    types = {f.name: f.type for f in artifacts.ROLLOUTS.arrow()}
     missing = [
-        pl.lit(None, pl.String if c in text else pl.List(pl.Float32)).alias(c) for c in COLUMNS if c not in found
+        pl.lit(None, pl.DataFrame(pa.table({c: pa.nulls(0, types[c])})).schema[c]).alias(c)
+        for c in COLUMNS
+        if c not in found
     ]
     return pl.scan_parquet(path).with_columns(missing).select(COLUMNS)
 
