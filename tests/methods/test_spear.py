@@ -183,3 +183,14 @@ def test_truncated_and_repetitive_rollouts_are_left_out():
     assert repetitive([1] * 29)
     assert not repetitive([1] * 28)
     assert not repetitive(list(range(100)))
+
+
+def test_what_only_equals_the_median_is_not_replayed():
+    memory = Buffer(most=1, history=100, oldest=5)
+    batch = credited(scored([1, 0.5, 0.5, 0.5], [1] * 4))
+    memory.means = [(0, 0.5)]
+    memory.kept = [memory._entry(batch, row, 0) for row in (1, 2, 3)]
+    assert memory.replay(step(), torch.device("cpu")) is None
+    memory.kept += [memory._entry(batch, 0, 0)] * 2
+    again = memory.replay(step(), torch.device("cpu"))
+    assert again.reward.tolist() == [1.0]

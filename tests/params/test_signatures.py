@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from rlpipe.ops.schedules import Linear
+from rlpipe.params import signatures
 from rlpipe.params.signatures import (
+    artifacts_named,
     bases,
     check_methods,
     methods_table,
@@ -22,6 +24,7 @@ from rlpipe.params.signatures import (
     resolved_methods,
 )
 from rlpipe.recipe import load
+from rlpipe.train.settings import RunSettings
 from tests.toy import F1_ADVANTAGE, f1, step
 
 BASES = ", ".join(bases())
@@ -145,3 +148,38 @@ def test_the_method_of_the_documentation_is_one(tmp_path):
     recipe = namespace["positive_scale"](load(["grpo"]), scale=0.5)
     shaped = recipe.advantage_shaping[0](f1(advantage=F1_ADVANTAGE), step())
     assert torch.equal(shaped, F1_ADVANTAGE.clamp(min=0) * 0.5 + F1_ADVANTAGE.clamp(max=0))
+
+
+TEACHER = '''"""Held to a teacher."""
+
+
+def taught(recipe, *, teacher: Artifact = None, weight: Fraction = 0.5):
+    """Source: none."""
+    return recipe.add(diagnostics={"teacher": teacher})
+'''
+
+
+@pytest.fixture
+def taught(tmp_path, monkeypatch):
+    """A folder of methods with one more, whose hyperparameter names an artifact."""
+    (tmp_path / "taught.py").write_text(TEACHER)
+    known = {**read_methods(), "taught": read_method(tmp_path / "taught.py")}
+    monkeypatch.setattr(signatures, "read_methods", lambda: known)
+
+
+def test_an_artifact_named_by_a_hyperparameter_becomes_an_input_and_its_directory(taught):
+    stack = ["grpo", {"taught": {"teacher": "train/large"}}]
+    assert artifacts_named(stack) == ["train/large"]
+    assert artifacts_named(["grpo", "taught"]) == []
+    assert dict(resolve(stack))["taught"] == {"teacher": "train/large", "weight": 0.5}
+    placed = resolve(stack, {"train/large": "results/train/large/seed-3"})
+    assert dict(placed)["taught"]["teacher"] == "results/train/large/seed-3"
+    run = RunSettings(seeds=[3], methods=stack, start="train/small/seed-1")
+    assert run.inputs(3) == {"train/small/seed-1": "train/small/seed-1", "train/large": "train/large/seed-3"}
+    assert RunSettings(seeds=[0], methods=["grpo"]).inputs(0) == {"sft": "sft"}
+
+
+@pytest.mark.parametrize("wrong", ["evaluate/x", "train", "train/x/seed", "/tmp", 3])
+def test_what_is_no_artifact_is_refused(taught, wrong):
+    with pytest.raises(ValueError, match=r"teacher = .* is not the name of an artifact: sft, train/<run> or"):
+        resolve(["grpo", {"taught": {"teacher": wrong}}])

@@ -54,7 +54,7 @@ class Scripted(Batched):
         text = self.texts.pop(0)
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"][: request.sampling.max_new_tokens]
         ended = ids[-1] == self.tokenizer.eos_token_id
-        stop = next((s for s in request.sampling.stop if text.endswith(s)), None)
+        stop = next((s for s in request.sampling.stop if self.decode(ids).endswith(s)), None)
         size = len(request.prefix)
         mask = torch.arange(size + len(ids)) >= size
         written = torch.cat([torch.zeros(size), -torch.arange(1.0, len(ids) + 1)])
@@ -129,6 +129,17 @@ def test_turns_and_tokens_are_bounded(turns, budget, count):
     assert len(engine.asked) == count
     assert rollout.response_length <= budget
     assert [r.sampling.max_new_tokens for r in engine.asked] == [budget - 4 * i for i in range(count)]
+
+
+@pytest.mark.parametrize(("longest", "asked"), [(13, 1), (14, 1), (15, 2)])
+def test_a_reply_is_read_only_if_there_is_room_to_go_on(longest, asked):
+    """The prompt has nine tokens and a call four; the reply needs one, and what is written after it another."""
+    engine = Scripted(*["3 + 4 ="] * 3, longest=longest)
+    assert len(engine.encode(PROMPT.messages)) == 9
+    rollout = talk(engine, plan(calculator()))
+    assert len(engine.asked) == asked
+    assert rollout.finish == "length"
+    assert len(rollout.tokens) <= longest
 
 
 def test_a_conversation_ends_where_the_model_does():
