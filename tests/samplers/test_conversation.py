@@ -231,3 +231,27 @@ def test_the_environment_sees_each_stretch_once_and_its_state_goes_on():
     rollout = talk(engine, plan(environment))
     assert environment.told == ["1 =", "2 =", "3"]
     assert rollout.turns == ("1 = 0 2 = 1 3",)
+
+
+CLOSING = (
+    "{{ '<bos>' }}{% for m in messages %} {{ m['content'] }}{% if m['role'] == 'assistant' %} <eos> ;{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %} <respond>{% endif %}"
+)
+
+
+def test_the_end_of_a_turn_is_written_once() -> None:
+    """By the policy, or where it was stopped, with the reply: templates close turns, and write on after that."""
+    tokenizer = tiny_policy(WORDS)[1]
+    tokenizer.chat_template = CLOSING
+    told = [{"role": "user", "content": "higher"}]
+    after = {ended: tokenizer.decode(models.encode_reply(tokenizer, told, ended)) for ended in (True, False)}
+    assert after == {True: "; higher <respond>", False: "<eos> ; higher <respond>"}
+
+
+def test_a_tokenizer_without_a_template_cannot_go_on() -> None:
+    tokenizer = tiny_policy(WORDS)[1]
+    tokenizer.chat_template = None
+    with pytest.raises(models.ModelError, match="no chat template, so a conversation cannot go on"):
+        models.encode_reply(tokenizer, [{"role": "user", "content": "higher"}], True)
+    inline = models.encode_reply(tokenizer, [{"role": "inline", "content": " 2"}], False)
+    assert tokenizer.decode(inline) == "2"
