@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlpipe.engine.protocol import Engine, Engines
+from rlpipe.ops.collate import rollouts_of
 from rlpipe.params.hyperparameters import Count, Whole
 from rlpipe.recipe import Recipe
 from rlpipe.samplers.conversation import converse, cut_at, go_on
@@ -109,17 +110,15 @@ async def continued(
 
 def _cuts(batch: Batch) -> list[tuple[Rollout, Rollout | None]]:
     """Every rollout of the batch with its parent, None for originals."""
-    found = []
-    for g, i in zip(batch.group.tolist(), batch.sample.tolist(), strict=True):
-        rollout = batch.groups[g].rollouts[i]
-        found.append((rollout, None if rollout.parent is None else batch.groups[g].rollouts[rollout.parent]))
-    return found
+    owners = zip(rollouts_of(batch), batch.group.tolist(), strict=True)
+    return [(r, None if r.parent is None else batch.groups[g].rollouts[r.parent]) for r, g in owners]
 
 
 def cut_entropy(batch: Batch, step: Step) -> Float[Tensor, " B"]:
     """Entropy of the parent's token cut at, scaled so that the mean over all rollouts is that over continuations."""
-    values = [0.0 if p is None else float(p.entropy[r.branched_at or 0]) for r, p in _cuts(batch)]
-    branched = sum(p is not None for _, p in _cuts(batch))
+    cuts = _cuts(batch)
+    values = [0.0 if p is None else float(p.entropy[r.branched_at or 0]) for r, p in cuts]
+    branched = sum(p is not None for _, p in cuts)
     return torch.tensor(values) * (len(values) / max(branched, 1))
 
 

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from jaxtyping import Float
-from torch import Tensor
-
-from rlpipe.ops.advantages import group_centred, on_tokens
+from rlpipe.ops.advantages import centred
 from rlpipe.ops.policy_losses import clipped
 from rlpipe.ops.reductions import constant_length
 from rlpipe.params.hyperparameters import Count, Fraction, NonNegative
 from rlpipe.recipe import Recipe
-from rlpipe.types import Batch, Step
 
 
 def dr_grpo(recipe: Recipe, *, clip_low: Fraction = 0.2, clip_high: NonNegative = 0.2, length: Count = 3000) -> Recipe:
@@ -34,8 +30,3 @@ def dr_grpo(recipe: Recipe, *, clip_low: Fraction = 0.2, clip_high: NonNegative 
         policy_loss=partial(clipped, low=clip_low, high=clip_high),
         reduction=partial(constant_length, length=length),
     )
-
-
-def centred(batch: Batch, step: Step) -> Float[Tensor, "B T"]:
-    """The reward minus its group's mean, in reward units, on every response token."""
-    return on_tokens(group_centred(batch.reward, batch.group), batch.response_mask)

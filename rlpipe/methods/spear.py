@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rlpipe.ops.advantages import group_centred, on_tokens
-from rlpipe.ops.collate import collate
+from rlpipe.ops.advantages import centred, on_tokens
+from rlpipe.ops.collate import collate, rollouts_of
 from rlpipe.ops.covariance import smallest_draws, token_covariance
 from rlpipe.ops.draws import token_uniform
 from rlpipe.ops.policy_losses import clipped, clipped_surrogate
@@ -108,11 +108,6 @@ def calls_paid(groups: Sequence[Group], step: Step, *, each: Scalar, steps: int)
 def with_calls(groups: Sequence[Group], step: Step) -> list[Tensor]:
     """The rewards with those for calls."""
     return [paid(group) + group.reward_terms["tool"] for group in groups]
-
-
-def centred(batch: Batch, step: Step) -> Float[Tensor, "B T"]:
-    """The reward minus its group's mean, in reward units, on every response token."""
-    return on_tokens(group_centred(batch.reward, batch.group), batch.response_mask)
 
 
 def most_varied(batch: Batch, share: float) -> Batch:
@@ -228,8 +223,7 @@ def dropped(batch: Batch, step: Step) -> Float[Tensor, " B"]:
     """1 for rollouts that were cut short, or repeat a run of 20 tokens ten times."""
     if not batch.groups:
         return torch.zeros(len(batch), device=batch.tokens.device)
-    rollouts = [batch.groups[g].rollouts[i] for g, i in zip(batch.group.tolist(), batch.sample.tolist(), strict=True)]
-    found = [float(r.finish == "length" or repetitive(r.tokens[r.response_mask].tolist())) for r in rollouts]
+    found = [float(r.finish == "length" or repetitive(r.tokens[r.response_mask].tolist())) for r in rollouts_of(batch)]
     return torch.tensor(found, device=batch.tokens.device)
 
 

@@ -50,6 +50,11 @@ def standardised(batch: Batch, step: Step) -> Float[Tensor, "B T"]:
     return on_tokens(group_relative(batch.reward, batch.group), batch.response_mask)
 
 
+def centred(batch: Batch, step: Step) -> Float[Tensor, "B T"]:
+    """The reward minus its group's mean, in reward units, on every response token. Fills the slot `advantage`."""
+    return on_tokens(group_centred(batch.reward, batch.group), batch.response_mask)
+
+
 def leave_one_out(reward: Float[Tensor, " B"], group: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
     """The reward minus the mean of the group's other rewards, in reward units; the reward itself in a group of one.
 

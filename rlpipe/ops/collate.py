@@ -47,6 +47,12 @@ def collate(groups: Sequence[Group], device: torch.device | str = "cpu", agent: 
     )
 
 
+def rollouts_of(batch: Batch) -> list[Rollout]:
+    """The rollout behind every row."""
+    owners = zip(batch.group.tolist(), batch.sample.tolist(), strict=True)
+    return [batch.groups[g].rollouts[i] for g, i in owners]
+
+
 def turns(mask: Tensor) -> Tensor:
     """Number of the policy's turn each token is of, from 0; -1 where the policy did not write. `[B T]`"""
     starts = mask & ~torch.nn.functional.pad(mask, (1, 0))[:, :-1]

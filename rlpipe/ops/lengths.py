@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+
+def row_lengths(response_mask: Bool[Tensor, "B T"]) -> list[int]:
+    """Tokens of each row up to its last response token."""
+    position = torch.arange(1, response_mask.shape[1] + 1, device=response_mask.device)
+    lengths: list[int] = (response_mask * position).amax(-1).tolist()
+    return lengths
+
 
 def parts_of_similar_length(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
     """Indices of rows, longest first, in parts of at most `most_tokens` with their padding (one row at least).

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
-from rlpipe.ops.lengths import parts_of_similar_length
+from rlpipe.ops.lengths import parts_of_similar_length, row_lengths
 from rlpipe.types import Batch, Step
 
 
@@ -21,12 +20,6 @@ def mini_batches(batch: Batch, step: Step) -> Iterator[Batch]:
 
 def micro_batches(batch: Batch, most_tokens: int) -> Iterator[Batch]:
     """Rows of similar length, each part at most `most_tokens` tokens with its padding (one row at least)."""
-    length = row_lengths(batch)
-    for rows in parts_of_similar_length(length.tolist(), most_tokens):
-        yield batch.rows(rows, int(length[rows[0]]))
-
-
-def row_lengths(batch: Batch) -> Tensor:
-    """Tokens of each row up to its last response token, `[B]`."""
-    position = torch.arange(1, batch.tokens.shape[1] + 1, device=batch.tokens.device)
-    return (batch.response_mask * position).amax(-1)
+    length = row_lengths(batch.response_mask)
+    for rows in parts_of_similar_length(length, most_tokens):
+        yield batch.rows(rows, length[rows[0]])

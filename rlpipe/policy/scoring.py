@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from rlpipe.engine.processes import dealt, sum_over_processes
-from rlpipe.ops.lengths import parts_of_similar_length
+from rlpipe.ops.lengths import parts_of_similar_length, row_lengths
 from rlpipe.policy.forward import Policy, SignalFunction
 from rlpipe.types import Rollout, Signals
 
@@ -63,8 +63,7 @@ def score_rows(
 ) -> Signals:
     """Teacher-forced signals `[B T]` of rows padded on the right, in parts of at most `most_tokens` tokens; no gradient."""
     signals = signals or {}
-    position = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)
-    length = (response_mask * position).amax(-1).tolist()
+    length = row_lengths(response_mask)
     names = ("logprob", "entropy", *signals)
     whole = {name: torch.zeros(tokens.shape, dtype=torch.float32, device=tokens.device) for name in names}
     for part, counts in dealt(list(parts_of_similar_length(length, most_tokens))):

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from rlpipe import artifacts
+from rlpipe.ops.collate import rollouts_of
 from rlpipe.samplers.rollout_rows import prompt_columns, rollout_columns, sampling_json, verdict_columns
 from rlpipe.train.collect import Collected
-from rlpipe.train.signals import rollouts_of
 from rlpipe.types import Batch, Group, Plan
 
 

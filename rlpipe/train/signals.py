@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from rlpipe.ops.collate import rollouts_of
 from rlpipe.policy.forward import Policy
 from rlpipe.policy.scoring import score_rows
 from rlpipe.recipe import Recipe
-from rlpipe.types import Batch, Rollout, Signals
+from rlpipe.types import Batch, Signals
 
 
 def old_signals(batch: Batch, policy: Policy, exact: bool, recipe: Recipe, step: int, most_tokens: int) -> Signals:
@@ -17,29 +18,17 @@ def old_signals(batch: Batch, policy: Policy, exact: bool, recipe: Recipe, step:
 
     An exact engine has measured the policy already, if every rollout is fresh and of the run's own distribution.
     """
-    if recipe.old == "recorded" and not recipe.signals:
-        return batch.old
-    if (
-        recipe.old == "start"
-        and not recipe.signals
-        and exact
-        and bool(measured_rows(batch, policy.temperature, step).all())
-    ):
+    recorded = recipe.old == "recorded"
+    if not recipe.signals and (recorded or (exact and bool(measured_rows(batch, policy.temperature, step).all()))):
         return batch.old
     found = measured(batch, policy, recipe, most_tokens)
-    return found if recipe.old == "start" else Signals(batch.old.logprob, found.entropy, found.extra)
+    return Signals(batch.old.logprob, found.entropy, found.extra) if recorded else found
 
 
 def measured_rows(batch: Batch, temperature: float, step: int) -> Bool[Tensor, "B"]:
     """True for rollouts written by the weights of `step` and drawn from their whole distribution."""
     found = [r.policy_step == step and r.plain(temperature) for r in rollouts_of(batch)]
     return torch.tensor(found, dtype=torch.bool, device=batch.row.device)
-
-
-def rollouts_of(batch: Batch) -> list[Rollout]:
-    """The rollout behind every row."""
-    owners = zip(batch.group.tolist(), batch.sample.tolist(), strict=True)
-    return [batch.groups[g].rollouts[i] for g, i in owners]
 
 
 def reference_signals(batch: Batch, reference: Policy | None, recipe: Recipe, most_tokens: int) -> Signals | None:

@@ -9,10 +9,10 @@ import torch
 
 from rlpipe.engine.batched import complete_all
 from rlpipe.engine.hf import HFEngine
-from rlpipe.ops.collate import collate
+from rlpipe.ops.collate import collate, rollouts_of
 from rlpipe.policy.forward import Policy
 from rlpipe.recipe import load
-from rlpipe.train.signals import current_signals, measured_rows, old_signals, reference_signals, rollouts_of
+from rlpipe.train.signals import current_signals, measured_rows, old_signals, reference_signals
 from rlpipe.types import Group, Sampling, Signals
 from tests.engine.rules import Ban
 from tests.toy import tiny_policy, toy_prompt

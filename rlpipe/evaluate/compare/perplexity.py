@@ -68,20 +68,13 @@ def mean_logprob(policy: Policy, traces: Sequence[Trace]) -> Float[np.ndarray, "
     policy.model.eval()
     tokens = pad_sequence([torch.tensor([*prefix, *solution]) for prefix, solution in traces], batch_first=True)
     position = torch.arange(tokens.shape[1])
-    first, last = (torch.tensor([f(p, s) for p, s in traces])[:, None] for f in (_start, _end))
+    first = torch.tensor([len(prefix) for prefix, _ in traces])[:, None]
+    last = first + torch.tensor([len(solution) for _, solution in traces])[:, None]
     mask = ((position >= first) & (position < last)).to(policy.device)
     logprob = score_rows(policy, tokens.to(policy.device), mask).logprob
     policy.model.train(was_training)
     means: Float[np.ndarray, "M"] = (logprob.sum(dim=1) / mask.sum(dim=1)).double().cpu().numpy()
     return means
-
-
-def _start(prefix: Sequence[int], solution: Sequence[int]) -> int:
-    return len(prefix)
-
-
-def _end(prefix: Sequence[int], solution: Sequence[int]) -> int:
-    return len(prefix) + len(solution)
 
 
 def narrowing(base: Policy, trained: Policy, traces: Sequence[Trace], seed: int = 0) -> Paired:
