@@ -1,7 +1,7 @@
 """How often 95 % intervals hold the truth, on simulated problems whose truth is known.
 
-    python benchmarks/coverage.py                     every table of docs/evaluate.md, about ten minutes on one core
-    python benchmarks/coverage.py --datasets 1000     the same, coarser
+    python -m benchmarks.coverage                     every table of docs/evaluate.md, about five minutes on one core
+    python -m benchmarks.coverage --datasets 500      the same, coarser
 
 A problem's success probability is drawn from a mixture of beta distributions, its n samples are coin flips, and the
 truth is the mean of pass@k over the mixture: the interval is about problems like these, not about these problems.
@@ -17,19 +17,16 @@ import numpy as np
 from scipy import stats
 from scipy.special import betaln
 
-from rlpipe.statistics.intervals import (
-    cluster_se,
-    interval,
-    percentile_interval,
-    resamples,
-    studentised_interval,
-    t_interval,
-)
+from rlpipe.statistics.intervals import cluster_se, interval, percentile_interval, studentised_interval, t_interval
+from rlpipe.statistics.paired import paired
 from rlpipe.statistics.pass_at_k import pass_at_k
+from rlpipe.statistics.proportion import mid_p, mid_p_mean, trials_worth
+from rlpipe.statistics.seeds import covering_seeds
 
 Bounds = tuple[np.ndarray, np.ndarray]
-CONFIDENCE = 0.95
-OFFERED = ("t", "percentile", "**bootstrap_t**")
+Way = Callable[[np.ndarray], Bounds]
+CONFIDENCE, SAMPLES = 0.95, 16
+SIZES = (20, 30, 60, 122, 500)
 COLUMNS = 250  # data sets at a time: what one block of resamples needs stays in the cache
 
 # (weight, a, b) of each beta; a = 0 stands for problems that are never solved.
@@ -45,6 +42,9 @@ MIXTURES: dict[str, list[tuple[float, float, float]]] = {
     "70 % hard, 30 % easy": [(0.7, 1, 9), (0.3, 9, 1)],
     "90 % very hard, 10 % easy": [(0.9, 1, 30), (0.1, 5, 2)],
     "40 % impossible": [(0.4, 0, 1), (0.6, 2, 2)],
+    "99 % solved": [(0.99, 1e6, 1), (0.01, 1, 3)],
+    "97 % nearly solved, 3 % hard": [(0.97, 50, 1), (0.03, 0.3, 2)],
+    "98 % impossible": [(0.98, 0, 1), (0.02, 2, 2)],
 }
 
 
@@ -80,134 +80,183 @@ def covered(bounds: Bounds, value: float) -> float:
     return float(np.mean((low <= value + 1e-12) & (value - 1e-12 <= high)))
 
 
-# Candidates that were measured and not taken.
-
-
-def expanded_interval(values: np.ndarray, draws: int, seed: int) -> Bounds:
-    """Percentile bootstrap at levels widened for small M (Hesterberg 2015)."""
-    m = len(values)
-    level = stats.norm.cdf(-np.sqrt(m / (m - 1)) * stats.t.ppf((1 + CONFIDENCE) / 2, m - 1))
-    return percentile_interval(values, 1 - 2 * float(level), draws, seed)
-
-
-def bca_interval(values: np.ndarray, draws: int, seed: int) -> Bounds:
-    """Bias-corrected and accelerated bootstrap (Efron 1987)."""
-    m, mean = len(values), values.mean(axis=0)
-    means = np.sort(np.concatenate([c @ values / m for c in resamples(m, draws, seed)]), axis=0)
-    below = (means < mean - 1e-12).mean(axis=0) + 0.5 * (np.abs(means - mean) <= 1e-12).mean(axis=0)
-    bias = stats.norm.ppf(np.clip(below, 1 / draws, 1 - 1 / draws))
-    centred = values - mean
-    scale = (centred**2).sum(axis=0) ** 1.5
-    skew = np.divide((centred**3).sum(axis=0) / 6, scale, out=np.zeros_like(scale), where=scale > 0)
-    bounds = []
-    for sign in (-1, 1):
-        z = bias + sign * stats.norm.ppf((1 + CONFIDENCE) / 2)
-        place = stats.norm.cdf(bias + z / (1 - skew * z)) * (draws - 1)
-        bounds.append(means[np.clip(place.round().astype(int), 0, draws - 1), np.arange(len(mean))])
-    return bounds[0], bounds[1]
-
-
-def wilson_cluster_interval(values: np.ndarray) -> Bounds:
+def wilson_cluster(values: np.ndarray) -> Bounds:
     """Wilson's interval with as many trials as give the cluster standard error (Korn and Graubard); t quantile."""
     m, mean = len(values), values.mean(axis=0)
     z = float(stats.t.ppf((1 + CONFIDENCE) / 2, m - 1))
     se = cluster_se(values)
-    n = np.divide(mean * (1 - mean), se**2, out=np.full_like(mean, float(m)), where=se > 0)
-    n = np.maximum(n, 0.9 * m)
+    n = np.maximum(np.divide(mean * (1 - mean), se**2, out=np.full_like(mean, float(m)), where=se > 0), 0.9 * m)
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
     return centre - half, centre + half
 
 
-def default_interval(values: np.ndarray, draws: int, seed: int = 0, bounded: bool = True) -> Bounds:
-    """What evaluation reports: studentised, or Wilson's where every problem of a data set has the same 0 or 1."""
-    found = interval(values, "bootstrap_t", CONFIDENCE, draws, seed, bounded)
-    bounds = [(f.value if f.low is None else f.low, f.value if f.high is None else f.high) for f in found]
-    low, high = np.array(bounds).T
-    return low, high
+def exact(successes: np.ndarray, trials: np.ndarray) -> Bounds:
+    """Clopper and Pearson's interval."""
+    tail, failures = (1 - CONFIDENCE) / 2, trials - successes
+    low = np.where(successes > 0, stats.beta.ppf(tail, np.maximum(successes, 1e-9), failures + 1), 0.0)
+    return low, np.where(failures > 0, stats.beta.ppf(1 - tail, successes + 1, np.maximum(failures, 1e-9)), 1.0)
 
 
-def candidates(draws: int, seed: int, bounded: bool = True) -> dict[str, Callable[[np.ndarray], Bounds]]:
-    """Every way to an interval, by the name it has in the table; the last is the default."""
-    found: dict[str, Callable[[np.ndarray], Bounds]] = {
+def exact_mean(values: np.ndarray) -> Bounds:
+    """Clopper and Pearson's with the trials that mid-P takes."""
+    trials = trials_worth(values, CONFIDENCE)
+    return exact(values.mean(axis=0) * trials, trials)
+
+
+def ways(draws: int) -> dict[str, Way]:
+    """Every way to an interval that was compared, by its name in the table; the last is the default."""
+    return {
         "t": t_interval,
-        "percentile": lambda v: percentile_interval(v, CONFIDENCE, draws, seed),
-        "expanded": lambda v: expanded_interval(v, draws, seed),
-        "BCa": lambda v: bca_interval(v, draws, seed),
+        "percentile": lambda v: percentile_interval(v, CONFIDENCE, draws, 0),
+        "bootstrap_t": lambda v: studentised_interval(v, CONFIDENCE, draws, 0),
+        "Wilson, cluster": wilson_cluster,
+        "exact, same trials": exact_mean,
+        "**mid_p**": mid_p_mean,
     }
-    if bounded:
-        found["Wilson, cluster"] = wilson_cluster_interval
-        found["studentised, plain"] = lambda v: studentised_interval(v, CONFIDENCE, draws, seed, bounded=False)
-    found["**bootstrap_t**"] = lambda v: default_interval(v, draws, seed, bounded)
-    return found
 
 
-def in_parts(method: Callable[[np.ndarray], Bounds], values: np.ndarray) -> Bounds:
+def in_parts(way: Way, values: np.ndarray) -> Bounds:
     """The interval of every data set, some hundred at a time."""
-    parts = [method(values[:, i : i + COLUMNS]) for i in range(0, values.shape[1], COLUMNS)]
+    parts = [way(values[:, i : i + COLUMNS]) for i in range(0, values.shape[1], COLUMNS)]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
-def table(rows: Iterator[tuple[str, float, np.ndarray, bool]], draws: int, every: bool = False) -> None:
-    """A line per case: coverage in per cent / mean width, of every candidate or of those that settings offer."""
-    header = None
-    for label, value, values, bounded in rows:
-        methods = {name: f for name, f in candidates(draws, 0, bounded).items() if every or name in OFFERED}
-        found = {name: in_parts(f, values) for name, f in methods.items()}
-        if header is None:
-            header = list(found)
-            print("| case | truth | " + " | ".join(header) + " |")
-            print("|---|---|" + "---|" * len(header))
-        if bounded:
-            found = {name: (np.clip(low, 0, 1), np.clip(high, 0, 1)) for name, (low, high) in found.items()}
-        cells = [f"{100 * covered(b, value):.1f} / {np.mean(b[1] - b[0]):.3f}" for b in found.values()]
-        print(f"| {label} | {value:.3f} | " + " | ".join(cells) + " |", flush=True)
+def cell(bounds: Bounds, value: float) -> str:
+    """Coverage in per cent / mean width."""
+    return f"{100 * covered(bounds, value):.1f} / {np.mean(bounds[1] - bounds[0]):.3f}"
 
 
-def pass_cases(
-    problems: int, samples: int, datasets: int, ks: tuple[int, ...], names: list[str] | None = None
-) -> Iterator[tuple[str, float, np.ndarray, bool]]:
-    for name in names or list(MIXTURES):
-        counts = correct_counts(name, problems, samples, datasets)
+def header(*names: str) -> None:
+    print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
+
+
+def misses() -> None:
+    """Bounds of 0 to 4 missed problems, and how much wider mid-P ever is than the exact interval."""
+    header("missed", "of 122: exact", "mid_p", "of 500: exact", "mid_p")
+    for missed in range(5):
+        cells = []
+        for m in (122, 500):
+            for low, high in (exact(np.array([m - missed]), np.array([m])), mid_p(m - missed, m)):
+                cells.append(f"[{low[0]:.3f}, {high[0]:.3f}]")
+        print(f"| {missed} | " + " | ".join(cells) + " |")
+    ratios = []
+    for m in SIZES:
+        hits = np.arange(m + 1)
+        wide, narrow = exact(hits, np.full(m + 1, m)), mid_p(hits, m)
+        ratios.append((narrow[1] - narrow[0]) / (wide[1] - wide[0]))
+    print(f"\nwidth of mid_p over that of the exact interval: at most {max(r.max() for r in ratios):.3f}")
+
+
+def compared(datasets: int, draws: int, ks: tuple[int, ...], problems: int) -> None:
+    """Every way on every mixture."""
+    found = ways(draws)
+    header("difficulty", "truth", *found)
+    for name in MIXTURES:
+        counts = correct_counts(name, problems, SAMPLES, datasets)
         for k in ks:
-            label = name if ks == (1,) else f"{name}; k = {k}"
-            yield label, truth(MIXTURES[name], k), values_at(counts, samples, k), True
+            values, value = values_at(counts, SAMPLES, k), truth(MIXTURES[name], k)
+            cells = []
+            for way in found.values():
+                low, high = in_parts(way, values)
+                cells.append(cell((np.clip(low, 0, 1), np.clip(high, 0, 1)), value))
+            print(f"| {name} | {value:.4f} | " + " | ".join(cells) + " |", flush=True)
 
 
-def other_cases(problems: int, samples: int, datasets: int) -> Iterator[tuple[str, float, np.ndarray, bool]]:
-    """Paired differences of pass@1 (the second policy solves p^0.7), and unbounded metrics such as length."""
+def by_size(datasets: int) -> None:
+    """The default from 20 to 500 problems, at k = 1, n / 2 and n."""
+    header("difficulty; k", "truth", *map(str, SIZES))
+    for name in MIXTURES:
+        counts = {m: correct_counts(name, m, SAMPLES, datasets) for m in SIZES}
+        for k in (1, SAMPLES // 2, SAMPLES):
+            value = truth(MIXTURES[name], k)
+            cells = [cell(in_parts(mid_p_mean, values_at(counts[m], SAMPLES, k)), value) for m in SIZES]
+            print(f"| {name}; {k} | {value:.4f} | " + " | ".join(cells) + " |", flush=True)
+
+
+def difference_cases(problems: int, datasets: int) -> Iterator[tuple[str, float, np.ndarray]]:
+    """Paired differences: of pass@1 and pass@n where the second policy solves p^0.7, and of problems that rarely change."""
     rng = np.random.default_rng(1)
     for name in ("uniform", "hard, beta(.3, 2.7)", "very hard, beta(.1, 1.9)"):
         p = probabilities(MIXTURES[name], (problems, datasets), rng)
-        difference = (rng.binomial(samples, p**0.7) - rng.binomial(samples, p)) / samples
         (_, a, b), *_ = MIXTURES[name]
         gain = np.exp(betaln(a + 0.7, b) - betaln(a, b)) - a / (a + b)
-        yield f"paired difference, {name}", float(gain), difference, False
-    yield "normal", 0.0, rng.normal(0, 1, (problems, datasets)), False
-    yield "exponential", 1.0, rng.exponential(1, (problems, datasets)), False
-    yield "log-normal, sigma .5", float(np.exp(0.125)), rng.lognormal(0, 0.5, (problems, datasets)), False
-    yield "log-normal, sigma 1", float(np.exp(0.5)), rng.lognormal(0, 1, (problems, datasets)), False
+        before, after = rng.binomial(SAMPLES, p), rng.binomial(SAMPLES, p**0.7)
+        yield f"pass@1, {name}", float(gain), (after - before) / SAMPLES
+        many = probabilities(MIXTURES[name], (400_000, 1), rng)
+        gain = np.mean((1 - many) ** SAMPLES - (1 - many**0.7) ** SAMPLES)
+        yield f"pass@{SAMPLES}, {name}", float(gain), (after > 0) * 1.0 - (before > 0)
+    u = rng.random((problems, datasets))
+    rare = (u < 0.03) * 1.0 - ((u >= 0.03) & (u < 0.04))
+    yield "3 % gained, 1 % lost", 0.02, rare
+    yield "the same, by 1/4 to 3/4", 0.01, rare * rng.choice([0.25, 0.5, 0.75], rare.shape)
+
+
+def differences(datasets: int, draws: int) -> None:
+    def default(values: np.ndarray) -> Bounds:
+        found = paired(np.zeros_like(values), values, "mid_p", CONFIDENCE, draws, flips=1000, bounded=True)
+        return np.array([f.low for f in found]), np.array([f.high for f in found])
+
+    sizes = (20, 30, 60, 122)
+    header("difference", "truth", *(f"{m}: {way}" for m in sizes for way in ("bootstrap_t", "**signs**")))
+    cases = [list(difference_cases(m, datasets)) for m in sizes]
+    for same in zip(*cases, strict=True):
+        cells = []
+        for _, value, d in same:
+            cells += [cell(studentised_interval(d, CONFIDENCE, draws), value), cell(default(d), value)]
+        print(f"| {same[0][0]} | {same[0][1]:.4f} | " + " | ".join(cells) + " |", flush=True)
+
+
+def unbounded(datasets: int, draws: int) -> None:
+    rng = np.random.default_rng(1)
+    cases = {
+        "normal": (0.0, rng.normal(0, 1, (30, datasets))),
+        "exponential": (1.0, rng.exponential(1, (30, datasets))),
+        "log-normal, sigma .5": (float(np.exp(0.125)), rng.lognormal(0, 0.5, (30, datasets))),
+        "log-normal, sigma 1": (float(np.exp(0.5)), rng.lognormal(0, 1, (30, datasets))),
+    }
+    found = {name: way for name, way in ways(draws).items() if name in ("t", "percentile", "bootstrap_t")}
+    header("values", *found)
+    for name, (value, values) in cases.items():
+        print(f"| {name} | " + " | ".join(cell(in_parts(way, values), value) for way in found.values()) + " |")
+
+
+def seeds(datasets: int) -> None:
+    """Runs whose seeds differ: intervals over prompts alone, and over prompts and seeds. The truth is E[p^s] = 1/2."""
+    header("seeds", "sd between seeds", "over prompts", "over prompts and seeds")
+    rng = np.random.default_rng(2)
+    for count in (3, 5):
+        for spread in (0.0, 0.1, 0.3):
+            held = np.zeros((2, datasets))
+            for i in range(datasets):
+                strength = np.exp(rng.normal(0, spread, (count, 1)))
+                p = probabilities(MIXTURES["uniform"], (1, 100), rng) ** strength
+                values = rng.binomial(SAMPLES, p) / SAMPLES
+                alone = interval(values.mean(axis=0), "mid_p", CONFIDENCE)[0]
+                both = covering_seeds(alone, [values.mean(axis=1)], CONFIDENCE, 0.0, 1.0)
+                held[:, i] = [f.low <= 0.5 <= f.high for f in (alone, both)]  # type: ignore[operator]
+            print(f"| {count} | {spread} | " + " | ".join(f"{100 * h:.1f}" for h in held.mean(axis=1)) + " |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--datasets", type=int, default=5000, help="simulated data sets per case")
-    parser.add_argument("--draws", type=int, default=2000, help="bootstrap resamples per interval")
+    parser.add_argument("--datasets", type=int, default=2000, help="simulated data sets per case")
+    parser.add_argument("--draws", type=int, default=1000, help="bootstrap resamples per interval")
     a = parser.parse_args()
     error = 100 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / a.datasets)
-    print(
-        f"95 % intervals: coverage in per cent (standard error {error:.2f}) / mean width; {a.datasets} data sets a line"
-    )
-    print("\npass@1, 30 problems x 16 samples\n")
-    table(pass_cases(30, 16, a.datasets, (1,)), a.draws, every=True)
-    print("\npass@k, 30 problems x 16 samples\n")
-    table(pass_cases(30, 16, a.datasets, (4, 8, 16)), a.draws)
+    print(f"95 % intervals: coverage in per cent (standard error {error:.1f}) / mean width; {a.datasets} data sets")
+    print("\nmissed problems\n")
+    misses()
+    print(f"\npass@1, 30 problems x {SAMPLES} samples\n")
+    compared(a.datasets, a.draws, (1,), 30)
+    print(f"\nmid_p, pass@k of {SAMPLES} samples, by number of problems\n")
+    by_size(a.datasets)
+    print("\npaired differences, by number of problems\n")
+    differences(a.datasets // 4, a.draws)
     print("\nunbounded values, 30 problems\n")
-    table(other_cases(30, 16, a.datasets), a.draws)
-    few = ["uniform", "hard, beta(.3, 2.7)", "very hard, beta(.1, 1.9)", "70 % hard, 30 % easy"]
-    for problems in (10, 100, 300):
-        print(f"\npass@1, {problems} problems x 16 samples\n")
-        table(pass_cases(problems, 16, max(a.datasets // 4, 1), (1,), few), a.draws)
+    unbounded(a.datasets, a.draws)
+    print("\npass@1 of a run, 100 problems x 16 samples, seeds whose log strength spreads\n")
+    seeds(a.datasets // 2)
 
 
 if __name__ == "__main__":

@@ -70,8 +70,9 @@ def show(rows: Sequence[Row], console: Console | None = None) -> None:
             info = json.loads(r["info_json"])
             bounds = "" if r["ci_lo"] is None else f"{r['ci_lo']:+.3f} to {r['ci_hi']:+.3f}"
             name = label(r["metric"].removeprefix("diff:"), r.get("k"))
-            holm = f"{info['p_holm']:.2g}" if "p_holm" in info else ""
-            table.add_row(name.replace("_", " "), f"{r['value']:+.3f}", bounds, f"{info['p']:.2g}", holm)
+            at_most = "<= " if info["p_is_bound"] else ""
+            holm = f"{at_most}{info['p_holm']:.2g}" if "p_holm" in info else ""
+            table.add_row(name.replace("_", " "), f"{r['value']:+.3f}", bounds, f"{at_most}{info['p']:.2g}", holm)
     console.print(table)
     console.print(_support(rows))
     for r in rows:

@@ -159,7 +159,7 @@ def _completion_rows(observed: Sequence[Observed], settings: ContaminationSettin
             info = to_json({"exact": found.exact, "shown": settings.completion.shown})
             rows.append(
                 {"model_id": o.model_id, "benchmark": source, "split": settings.benchmark_split, "metric": "completion"}
-                | {"ci_method": "wilson", **numbers, "info_json": info}
+                | {"ci_method": "mid_p", **numbers, "info_json": info}
             )
     return rows
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from rlpipe.statistics.intervals import wilson
+from rlpipe.statistics.proportion import mid_p
 
 METRIC = "cross_check_disagreement"
 
@@ -16,7 +16,7 @@ def disagreement(samples: pl.DataFrame, confidence: float) -> Iterator[tuple[str
     """(data source, None for all; the numbers of its row of eval/1), of sources with an answer judged twice.
 
     `samples` are rollouts/1 as `evaluate.sample` writes them: the second judgement stands in `info_json`. The interval is
-    Wilson's over answers: it says how often the two differ on answers like these, not how it spreads over prompts.
+    over answers: it says how often the two differ on answers like these, not how it spreads over prompts.
     """
     if "info_json" not in samples.columns:
         return
@@ -35,6 +35,6 @@ def disagreement(samples: pl.DataFrame, confidence: float) -> Iterator[tuple[str
 def _numbers(both: pl.DataFrame, confidence: float) -> dict[str, Any]:
     asked = len(both)
     differ = int(((both["second"] == "ok") != both["acc"]).sum())
-    low, high = wilson(differ, asked, confidence)
-    numbers = {"value": differ / asked, "se": None, "ci_lo": low, "ci_hi": high, "ci_method": "wilson", "n_boot": 0}
+    low, high = (float(bound[0]) for bound in mid_p(differ, asked, confidence))
+    numbers = {"value": differ / asked, "se": None, "ci_lo": low, "ci_hi": high, "ci_method": "mid_p", "n_boot": 0}
     return numbers | {"n_problems": both["prompt_id"].n_unique(), "info": {"asked": asked, "disagreed": differ}}

@@ -48,8 +48,9 @@ class EvaluateSettings(BaseModel):
         default=512, ge=1, description="rollouts decoded at once; changes memory and speed, not results"
     )
     threads: int = Field(default=1, ge=1, description="CPU threads of the model; part of the key, as sums depend on it")
-    interval: Literal["bootstrap_t", "bootstrap_problem", "t"] = Field(
-        default="bootstrap_t", description="studentised or percentile bootstrap over prompts, or the t interval"
+    interval: Literal["mid_p", "bootstrap_t", "bootstrap_problem", "t"] = Field(
+        default="mid_p",
+        description="mid-P for metrics in [0, 1] (bootstrap_t for others), studentised or percentile bootstrap, or t",
     )
     bootstrap_draws: int = Field(default=10_000, ge=100, description="resamples of the prompts behind an interval (B)")
     flip_draws: int = Field(default=100_000, ge=1000, description="random sign flips of a paired test above 20 prompts")

@@ -53,13 +53,13 @@ def interval(low: float | None, high: float | None, digits: int = 3, sign: bool 
     return f"{number(low, digits, sign)} to {number(high, digits, sign)}"
 
 
-def p_value(p: float | None, floor: float = 0.0) -> str:
-    """A p-value with the precision its test has; never `0`. `floor` is the smallest the test can give."""
+def p_value(p: float | None, bound: bool = False) -> str:
+    """`p = 0.03`, `p < 0.001`; `p <= 0.003` where it is a `bound`: the smallest that the test could give."""
     if p is None or not math.isfinite(p):
-        return NONE
+        return f"p {NONE}"
     if p < 0.001:
-        return "&lt;\u202f0.001"
-    return number(p, 3 if p < 0.1 else 2)
+        return "p &lt;\u202f0.001"
+    return f"p {'&le;' if bound else '='}\u202f{number(p, 3 if p < 0.1 else 2)}"
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

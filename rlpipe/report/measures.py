@@ -1,6 +1,7 @@
 """What the policies are compared in: one value per prompt and measure, and the statistics of `rlpipe.evaluate` over them.
 
-A run's value of a prompt is the mean over its seeds, so an interval is over prompts and rollouts with the seeds as drawn.
+A run's value of a prompt is the mean over its seeds. Its interval covers prompts and rollouts, with the seeds as drawn, and
+from three seeds on the seeds too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import polars as pl
 from rlpipe.report.inputs import WARM_UP, Data
 from rlpipe.statistics.intervals import Interval, interval
 from rlpipe.statistics.paired import Paired, holm, paired
+from rlpipe.statistics.seeds import FEWEST, covering_seeds
 
 Array = np.ndarray
 
@@ -89,7 +91,34 @@ class Measured:
 
     def level(self, policy: str, measure: Measure) -> Interval:
         """The mean over prompts with its interval."""
-        return self.intervals(self.values(policy, measure.name), measure.bounded)[0]
+        return self.means(policy, [measure.name], measure.bounded)[0]
+
+    def means(
+        self, policy: str, names: Sequence[str], bounded: bool = True, inside: Array | slice = slice(None)
+    ) -> list[Interval]:
+        """Means over the prompts `inside`, with intervals that cover seeds too where there are three or more."""
+        found = self.intervals(np.stack([self.values(policy, n)[inside] for n in names], axis=1), bounded)
+        confidence, (least, most) = self.settings.confidence, (0.0, 1.0) if bounded else (-np.inf, np.inf)
+        return [
+            covering_seeds(f, self.seed_means(policy, n, inside), confidence, least, most)
+            for f, n in zip(found, names, strict=True)
+        ]
+
+    def seed_means(self, policy: str, name: str, inside: Array | slice = slice(None)) -> list[Array]:
+        """The mean of every seed, as the one element of a list; an empty one for the warm-up, which is not repeated."""
+        if policy == WARM_UP:
+            return []
+        return [np.array([values[inside].mean() for values in self.seed_values(policy, name)])]
+
+    @property
+    def covered(self) -> str:
+        """What the intervals of runs cover, in words."""
+        enough = [run for run in self.runs if len(self.tables[run]) >= FEWEST]
+        if not enough:
+            return "prompts and rollouts, with the seeds as drawn"
+        if enough == self.runs:
+            return "prompts, rollouts and seeds"
+        return f"prompts and rollouts, and of {', '.join(enough)} seeds too"
 
     def intervals(self, values: Array, bounded: bool = True) -> list[Interval]:
         """Of every column of `[M, C]`, as the settings ask."""
@@ -104,6 +133,11 @@ class Measured:
             before, after = (np.stack([self.values(p, name) for name in names], axis=1) for p in (reference, policy))
             bounded = [m.bounded for m in self.measures]
             found = paired(before, after, s.interval, s.confidence, s.bootstrap_draws, s.flip_draws, s.seed, bounded)
+            both = [self.seed_means(policy, n) + self.seed_means(reference, n) for n in names]
+            found = [
+                covering_seeds(f, seeds, s.confidence, *((-1.0, 1.0) if m.bounded else (-np.inf, np.inf)))
+                for f, seeds, m in zip(found, both, self.measures, strict=True)
+            ]
             self._differences[key] = dict(zip(names, found, strict=True))
         return self._differences[key][measure]
 
@@ -172,13 +206,13 @@ def _shared(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 def as_row(found: Interval | Paired) -> Mapping[str, Any]:
     """Value and bounds as columns of an exported table."""
-    return {"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high}
+    return {"value": found.value, "se": found.se, "ci_lo": found.low, "ci_hi": found.high, "covers": found.covers}
 
 
 def decided(found: Paired, confidence: float = 0.95) -> int:
     """+1 or -1 where the interval excludes zero and the sign-flip test, unadjusted, agrees; else 0.
 
-    Both are asked for, as a bootstrap interval of a difference that rests on one or two prompts can miss zero by a hair.
+    The interval may cover seeds and the test does not; with many differing prompts they agree only nearly.
     """
     if found.low is None or found.high is None or found.p > 1 - confidence:
         return 0

@@ -166,7 +166,14 @@ def _differences(found: Mapping[str, Curve], settings: SearchStageSettings) -> I
     tests = paired(before, after, s.interval, s.confidence, s.bootstrap_draws, s.flip_draws, s.seed, True)
     adjusted = holm([test.p for test in tests])
     for (curve, b, point, other, at), test, p in zip(chosen, tests, adjusted, strict=True):
-        info = {"other": other.method, "p": test.p, "p_holm": p, "family_size": len(tests), "test": test.test}
+        info = {
+            "other": other.method,
+            "p": test.p,
+            "p_holm": p,
+            "p_is_bound": test.bound,
+            "family_size": len(tests),
+            "test": test.test,
+        }
         info |= {"tokens": point.spent, "other_tokens": at.spent}
         yield _row(f"diff:search:{curve.method}", b, test, info, settings.bootstrap_draws)
 

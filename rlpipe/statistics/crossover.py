@@ -1,6 +1,7 @@
-"""From which k the base policy's pass@k is no longer below the trained policy's.
+"""From which k the base policy's pass@k is above the trained policy's, and never below it again.
 
-Source: Yue et al., arXiv:2504.13837. Differs: k* is also given an interval, by resampling problems.
+Source: Yue et al., arXiv:2504.13837. Differs: k* is also given an interval, by resampling problems; curves that only
+meet, as all do where every problem is solved, do not cross.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Crossover:
-    """`k` is None where the trained policy is still ahead at the largest k; bounds are None for "beyond the largest k".
+    """`k` is None where the base is nowhere ahead for good; bounds are None for "beyond the largest k".
 
     `noisy`: k lies above n / 2, where the estimator is all or nothing per problem.
     """
@@ -66,14 +67,15 @@ def crossover(
 
 
 def first_k(base: Sequence[float] | Array, trained: Sequence[float] | Array, ks: Sequence[int]) -> int | None:
-    """The smallest of `ks` from which the base curve is at or above the trained one for all larger; None if never."""
+    """The smallest of `ks` at which the base curve is above the trained one and not below it at any larger; else None."""
     k = _first(np.asarray(base)[None] - np.asarray(trained)[None], ks)[0]
     return int(k) if np.isfinite(k) else None
 
 
 def _first(ahead: Float[Array, "b K"], ks: Sequence[int]) -> Float[Array, "b"]:
-    """k* of every row; infinity where the last difference is negative."""
-    holds = np.flip(np.logical_and.accumulate(np.flip(ahead >= -1e-12, axis=1), axis=1), axis=1)
+    """k* of every row; infinity where there is none."""
+    for_good = np.flip(np.logical_and.accumulate(np.flip(ahead >= -1e-12, axis=1), axis=1), axis=1)
+    holds = for_good & (ahead > 1e-12)
     grid = np.append(np.asarray(ks, dtype=float), np.inf)
     where = np.where(holds.any(axis=1), holds.argmax(axis=1), len(ks))
     return grid[where]

@@ -15,8 +15,10 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from rlpipe.statistics.proportion import mid_p_mean
+
 Array = np.ndarray
-Method = Literal["bootstrap_t", "bootstrap_problem", "t"]
+Method = Literal["mid_p", "bootstrap_t", "bootstrap_problem", "t"]
 BLOCK = 1000  # resamples held as counts at a time
 
 
@@ -30,6 +32,7 @@ class Interval:
     high: float | None
     method: str
     draws: int = 0
+    covers: str = "prompts"  # what was drawn at random: other prompts, or other seeds too
 
 
 def cluster_se(values: ArrayLike) -> Float[Array, "C"]:
@@ -62,39 +65,36 @@ def percentile_interval(
 
 
 def studentised_interval(
-    values: ArrayLike, confidence: float = 0.95, draws: int = 10_000, seed: int = 0, bounded: bool = True
+    values: ArrayLike, confidence: float = 0.95, draws: int = 10_000, seed: int = 0
 ) -> tuple[Float[Array, "C"], Float[Array, "C"]]:
-    """Studentised bootstrap over problems; for values in [0, 1] on the scale g = arcsin(sqrt(mean)).
+    """Studentised bootstrap over problems: of each resample t* = (mean* - mean) / se*; bounds are mean - t*-quantile x se.
 
-    Of each resample t* = (g(mean*) - g(mean)) / (g'(mean*) se*); the bounds are g(mean) - t*-quantile x g'(mean) se,
-    mapped back. The variance behind se* has a floor of one problem's worth of the sample's own,
-    (M s*^2 + s^2) / (M + 1), so that a resample of equal values does not send a bound to infinity.
+    The variance behind se* has a floor of one problem's worth of the sample's own, (M s*^2 + s^2) / (M + 1), so that a
+    resample of equal values does not send a bound to infinity.
 
-    Source: Efron & Tibshirani 1993, chapter 12 (bootstrap-t, with a variance-stabilising scale). Differs: the floor.
+    Source: Efron & Tibshirani 1993, chapter 12 (bootstrap-t). Differs: the floor.
     """
     v = _columns(values)
     m, mean, variance = len(v), v.mean(axis=0), v.var(axis=0)
-    scale = _arcsine(m) if bounded else _identity_scale()
     t = np.empty((draws, v.shape[1]))
     row = 0
     for counts in resamples(m, draws, seed):
         means = counts @ v / m
         # Centred first: squares of deviations, not a difference of large squares.
         spread = np.maximum(counts @ (v - mean) ** 2 / m - (means - mean) ** 2, 0.0)
-        se = np.sqrt((m * spread + variance) / (m + 1) / (m - 1)) * scale.slope(means)
-        difference = scale.to(means) - scale.to(mean)
+        se = np.sqrt((m * spread + variance) / (m + 1) / (m - 1))
         part = t[row : row + len(counts)]
-        np.divide(difference, se, out=part, where=se > 0)
+        np.divide(means - mean, se, out=part, where=se > 0)
         part[np.broadcast_to(se <= 0, part.shape)] = 0.0
         row += len(counts)
     upper, lower = np.quantile(t, [(1 + confidence) / 2, (1 - confidence) / 2], axis=0)
-    se = np.sqrt(variance / (m - 1)) * scale.slope(mean)
-    return scale.back(scale.to(mean) - upper * se), scale.back(scale.to(mean) - lower * se)
+    se = np.sqrt(variance / (m - 1))
+    return mean - upper * se, mean - lower * se
 
 
 def interval(
     values: ArrayLike,
-    method: Method = "bootstrap_t",
+    method: Method = "mid_p",
     confidence: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
@@ -102,9 +102,9 @@ def interval(
 ) -> list[Interval]:
     """An interval for the mean of every column of `values` `[M, C]`.
 
-    `bounded`: the values lie in [0, 1]. Equal values show no spread to resample, though there may be some: all
-    problems at 0, or all at 1, of a bounded metric have Wilson's interval with M trials; other equal values, or one
-    problem, have none.
+    `bounded`: the values lie in [0, 1]. `mid_p` is for those; of others it is `bootstrap_t`. Equal values show no spread:
+    at 0 or 1 of a bounded metric they have the mid-P interval of M trials whatever the method; other equal values that
+    are not bounded, or one problem, have none.
 
     Raises: ValueError for a value that is not finite, or bounded values outside [0, 1].
     """
@@ -113,39 +113,36 @@ def interval(
         raise ValueError(f"problem {int((~np.isfinite(v)).any(axis=1).argmax())} has no value; leave it out first")
     if bounded and (v.min() < -1e-9 or v.max() > 1 + 1e-9):
         raise ValueError(f"values from {v.min():g} to {v.max():g}, but the metric lies in [0, 1]")
-    mean = v.mean(axis=0)
     if len(v) < 2:
-        return [Interval(float(x), None, None, None, "none") for x in mean]
-    if method == "t":
-        low, high = t_interval(v, confidence)
-    elif method == "bootstrap_problem":
-        low, high = percentile_interval(v, confidence, draws, seed)
-    else:
-        low, high = studentised_interval(v, confidence, draws, seed, bounded)
-    found, errors = [], cluster_se(v)
-    for i, x in enumerate(mean):
-        if np.ptp(v[:, i]) < 1e-12 and bounded and (x < 1e-9 or x > 1 - 1e-9):
-            bounds = wilson(len(v) if x > 0.5 else 0, len(v), confidence)
-            found.append(Interval(float(x), 0.0, *bounds, "wilson"))
-        elif np.ptp(v[:, i]) < 1e-12:
-            found.append(Interval(float(x), 0.0, None, None, "none"))
-        else:
-            used = 0 if method == "t" else draws
-            found.append(Interval(float(x), float(errors[i]), float(low[i]), float(high[i]), method, used))
+        return [Interval(float(x), None, None, None, "none") for x in v[0]]
+    ways = [_way(column, method, bounded) for column in v.T]
+    found: list[Interval] = [Interval(float(x), 0.0, None, None, "none") for x in v.mean(axis=0)]
+    errors = cluster_se(v)
+    for way in sorted(set(ways) - {"none"}):
+        chosen = [i for i, w in enumerate(ways) if w == way]
+        low, high = _bounds(v[:, chosen], way, confidence, draws, seed)
+        used = draws if way.startswith("bootstrap") else 0
+        for i, a, b in zip(chosen, low, high, strict=True):
+            found[i] = Interval(found[i].value, float(errors[i]), float(a), float(b), way, used)
     return found
 
 
-def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion, for one sample per problem.
+def _way(column: Float[Array, "M"], method: Method, bounded: bool) -> str:
+    """How a column's interval is made."""
+    if np.ptp(column) < 1e-12:
+        at_an_end = column[0] < 1e-9 or column[0] > 1 - 1e-9
+        return "mid_p" if bounded and (at_an_end or method == "mid_p") else "none"
+    return "bootstrap_t" if method == "mid_p" and not bounded else method
 
-    Raises: ValueError unless 0 <= successes <= n and n >= 1.
-    """
-    _check_trials(successes, n)
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    share, room = successes / n, z * z / n
-    centre = (share + room / 2) / (1 + room)
-    half = z / (1 + room) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+def _bounds(v: Float[Array, "M C"], way: str, confidence: float, draws: int, seed: int) -> tuple[Array, Array]:
+    if way == "mid_p":
+        return mid_p_mean(np.clip(v, 0, 1), confidence)
+    if way == "t":
+        return t_interval(v, confidence)
+    if way == "bootstrap_problem":
+        return percentile_interval(v, confidence, draws, seed)
+    return studentised_interval(v, confidence, draws, seed)
 
 
 def resamples(m: int, draws: int, seed: int) -> Iterator[Float[Array, "b M"]]:
@@ -160,48 +157,9 @@ def resamples(m: int, draws: int, seed: int) -> Iterator[Float[Array, "b M"]]:
         yield np.bincount(index.ravel(), minlength=rows * m).reshape(rows, m).astype(float)
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """A monotone map `to`, its derivative `slope`, its inverse `back`; `pad` keeps the derivative finite at 0 and 1."""
-
-    pad: float | None
-
-    def _inside(self, m: Array) -> Array:
-        assert self.pad is not None
-        return (m + self.pad) / (1 + 2 * self.pad)
-
-    def to(self, m: Array) -> Array:
-        return m if self.pad is None else np.arcsin(np.sqrt(np.clip(self._inside(m), 0, 1)))
-
-    def slope(self, m: Array) -> Array:
-        if self.pad is None:
-            return np.ones_like(m)
-        inside = self._inside(m)
-        return 0.5 / np.sqrt(inside * (1 - inside)) / (1 + 2 * self.pad)
-
-    def back(self, g: Array) -> Array:
-        if self.pad is None:
-            return g
-        inside = np.sin(np.clip(g, 0, np.pi / 2)) ** 2
-        return np.clip(inside * (1 + 2 * self.pad) - self.pad, 0, 1)
-
-
-def _arcsine(m: int) -> _Scale:
-    return _Scale(0.25 / m)
-
-
-def _identity_scale() -> _Scale:
-    return _Scale(None)
-
-
 def _columns(values: ArrayLike) -> Float[Array, "M C"]:
     v = np.asarray(values, dtype=float)
     v = v[:, None] if v.ndim == 1 else v
     if v.ndim != 2 or not len(v):
         raise ValueError(f"values of shape {v.shape}: one row per problem is needed, and at least one problem")
     return v
-
-
-def _check_trials(successes: float, n: int) -> None:
-    if n < 1 or not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes of {n}: needs n >= 1 and 0 <= successes <= n")

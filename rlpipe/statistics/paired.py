@@ -9,16 +9,19 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from rlpipe.statistics.intervals import Interval, Method, interval, wilson
+from rlpipe.statistics.intervals import Interval, Method, cluster_se, interval
+from rlpipe.statistics.proportion import mid_p
+from rlpipe.statistics.signs import ENUMERATE_UP_TO, sign_flip, signed_mean
 
 Array = np.ndarray
-ENUMERATE_UP_TO = 20
-BLOCK = 2**13
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Mean of d_i = b_i - a_i over problems, its standard error and interval, and the sign-flip p-value (two-sided)."""
+    """Mean of d_i = b_i - a_i over problems, its standard error and interval, and the sign-flip p-value (two-sided).
+
+    `bound`: p is the smallest that so many random flips can give; the truth may be lower. `covers`: as of an Interval.
+    """
 
     value: float
     se: float | None
@@ -28,12 +31,14 @@ class Paired:
     p: float
     test: str  # how p was found: every flip, or so many random ones
     num_problems: int
+    bound: bool = False
+    covers: str = "prompts"
 
 
 def paired(
     a: ArrayLike,
     b: ArrayLike,
-    method: Method = "bootstrap_t",
+    method: Method = "mid_p",
     confidence: float = 0.95,
     draws: int = 10_000,
     flips: int = 100_000,
@@ -42,44 +47,36 @@ def paired(
 ) -> list[Paired]:
     """What `b` has over `a`, problem by problem, for every column of `[M]` or `[M, C]` values.
 
-    `bounded` (one, or one per column): the values lie in [0, 1]. Where no problem differs, the share of problems that
-    may differ all the same is below Wilson's bound, and so is the mean difference; for unbounded values there is no
-    interval.
+    `bounded` (one, or one per column): the values lie in [0, 1]. The default interval is `signed_mean`'s. Where no problem
+    differs, the share of problems that may differ all the same is below the mid-P bound, and so is the mean difference;
+    for unbounded values there is no interval then.
 
     Raises: ValueError for shapes that differ or a value that is not finite.
     """
     difference = _difference(a, b)
-    found = interval(difference, method, confidence, draws, seed, bounded=False)
-    limited = np.broadcast_to(np.asarray(bounded), len(found))
-    if len(difference) > 1 and not difference.any(axis=0).all():
-        bound = wilson(0, len(difference), confidence)[1]
-        same = limited & ~difference.any(axis=0)
-        found = [Interval(0.0, 0.0, -bound, bound, "wilson") if same[i] else f for i, f in enumerate(found)]
-    p, test = sign_flip(difference, flips, seed)
+    if not np.isfinite(difference).all():
+        raise ValueError(f"problem {int((~np.isfinite(difference)).any(axis=1).argmax())} has no value; leave it out")
+    limited = np.broadcast_to(np.asarray(bounded), difference.shape[1])
+    found = [_interval(d, bool(b), method, confidence, draws, seed) for d, b in zip(difference.T, limited, strict=True)]
+    tests = [sign_flip(column, flips, seed) for column in difference.T]
     return [
-        Paired(f.value, f.se, f.low, f.high, f.method, float(p[i]), test, len(difference)) for i, f in enumerate(found)
+        Paired(f.value, f.se, f.low, f.high, f.method, t.p, t.name, len(difference), t.p <= t.floor)
+        for f, t in zip(found, tests, strict=True)
     ]
 
 
-def sign_flip(difference: ArrayLike, flips: int = 100_000, seed: int = 0) -> tuple[Float[Array, "C"], str]:
-    """Two-sided p-value of a mean difference of 0, for every column of `[M]` or `[M, C]`, and the name of the test.
-
-    Under the hypothesis that it does not matter which policy is which, the sign of every difference is a coin. Up to
-    M = 20 all 2^M flips are counted; above, p = (1 + hits) / (1 + flips), the same flips for every column.
-    """
-    d = np.asarray(difference, dtype=float)
-    d = d[:, None] if d.ndim == 1 else d
-    # Equal up to rounding counts as a hit: the order of a sum must not decide.
-    observed = np.abs(d.sum(axis=0)) - 1e-9 * np.abs(d).sum(axis=0)
-    if len(d) <= ENUMERATE_UP_TO:
-        shares = [float((np.abs(_all_sums(d[:, i])) >= observed[i]).mean()) for i in range(d.shape[1])]
-        return np.array(shares), "sign-flip, exact"
-    rng = np.random.default_rng(seed)
-    hits = np.zeros(d.shape[1])
-    for start in range(0, flips, BLOCK):
-        sums = 2.0 * (_coins(rng, min(BLOCK, flips - start), len(d)) @ d) - d.sum(axis=0)
-        hits += (np.abs(sums) >= observed).sum(axis=0)
-    return (1 + hits) / (1 + flips), f"sign-flip, {flips} draws"
+def _interval(
+    d: Float[Array, "M"], bounded: bool, method: Method, confidence: float, draws: int, seed: int
+) -> Interval:
+    """The default where few differ or the metric is bounded is `signed_mean`'s; else the interval of a mean."""
+    num = int((d != 0).sum())
+    if len(d) > 1 and method == "mid_p" and bounded and not num:
+        bound = float(mid_p(0, len(d), confidence)[1][0])
+        return Interval(0.0, 0.0, -bound, bound, "mid_p")
+    if len(d) < 2 or method != "mid_p" or not num or (num > ENUMERATE_UP_TO and not bounded):
+        return interval(d, method, confidence, draws, seed, bounded=False)[0]
+    low, high = signed_mean(d, 1.0 if bounded else float(np.abs(d).max()), confidence)
+    return Interval(float(d.mean()), float(cluster_se(d)[0]), low, high, "signs")
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -103,18 +100,3 @@ def _difference(a: ArrayLike, b: ArrayLike) -> Float[Array, "M C"]:
         raise ValueError(f"paired comparison: {first.shape} values of one policy, {second.shape} of the other")
     difference = second - first
     return difference[:, None] if difference.ndim == 1 else difference
-
-
-def _all_sums(d: Float[Array, "M"]) -> Float[Array, "flips"]:
-    """Sums of the differences under every choice of signs."""
-    sums = np.zeros(1)
-    for size in d[d != 0]:
-        sums = np.concatenate([sums - size, sums + size])
-    return sums
-
-
-def _coins(rng: np.random.Generator, rows: int, m: int) -> Float[Array, "b M"]:
-    """Fair coins, eight to a byte of the generator."""
-    width = -(-m // 8)
-    bits = np.unpackbits(np.frombuffer(rng.bytes(rows * width), np.uint8).reshape(rows, width), axis=1)
-    return bits[:, :m].astype(float)

@@ -86,6 +86,8 @@ def interval_of_mean(
 ) -> tuple[float, float, float]:
     """Bounds of the mean over passes, and its standard error: sqrt(sum_b var_b / R_b) / number of benchmarks.
 
+    Quality lies in [0, 1], and so do the bounds.
+
     Normal quantiles as in the protocol; `small_sample` takes t quantiles with Satterthwaite's degrees of freedom, as
     one should below some ten passes.
     """
@@ -98,7 +100,7 @@ def interval_of_mean(
         freedom = parts.sum() ** 2 / (parts**2 / np.array([len(q) - 1 for q in scores.values()])).sum()
         width = float(stats.t.ppf(tail, freedom))
     mean = macro_mean(quality)
-    return mean - width * se, mean + width * se, se
+    return max(0.0, mean - width * se), min(1.0, mean + width * se), se
 
 
 def run_deviation(quality: System) -> float:

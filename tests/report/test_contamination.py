@@ -154,7 +154,7 @@ def test_power_rises_with_exposure_for_the_detector_that_sees(study: dict[str, P
     assert sees["power"].to_list() == pytest.approx([0.0, 2 / 3, 1.0])
     assert sees["rise"].to_list()[1:] == pytest.approx([0.1, 0.25])
     assert sees["auc_lo"][1] == pytest.approx(0.6 - 4.302653 * 0.0360555 / np.sqrt(3), abs=1e-5)
-    assert sees["power_lo"][2] == pytest.approx(3 / (3 + 1.959964**2), abs=1e-6)  # Wilson, 3 of 3
+    assert sees["power_lo"][2] == pytest.approx(0.05 ** (1 / 3), abs=1e-6)  # mid-P, 3 of 3
     blind = numbers.filter(pl.col("method") == "self_critique")
     assert blind["power"].to_list() == [0.0] * 3
     said = prose(blocks)

@@ -199,9 +199,10 @@ def test_numbers_as_a_reader_expects_them() -> None:
     assert number(float("nan")) == number(None) == "\u2013"
     assert interval(0.1, 0.25, 2) == "0.10 to 0.25"
     assert interval(None, 0.2) == ""
-    assert p_value(0.00004) == "&lt;\u202f0.001"
-    assert p_value(0.0312) == "0.031"
-    assert p_value(0.52) == "0.52"
+    assert p_value(0.00004) == "p &lt;\u202f0.001"
+    assert p_value(0.0312) == "p =\u202f0.031"
+    assert p_value(0.0031, bound=True) == "p &le;\u202f0.003"
+    assert p_value(0.52) == "p =\u202f0.52"
     assert listing(["a", "b", "c"]) == "a, b and c"
     assert [seconds(x) for x in (4.04, 62, 125, 9000)] == ["4.0 s", "62 s", "2.1 min", "2.5 h"]
     assert significant(0.000123) == "0.00012"

@@ -266,3 +266,15 @@ def test_picking_starts_at_pass_at_one(made: Made, measured: Measured) -> None:
     assert set(rows["strategy"]) == {"any correct", "majority", "likeliest"}
     first = rows.filter((pl.col("run") == "grpo") & (pl.col("k") == 1) & (pl.col("strategy") == "likeliest"))
     assert first["value"].item() == pytest.approx(measured.values("grpo", "pass@1").mean())
+
+
+def test_three_seeds_have_intervals_that_cover_seeds(inputs: dict[str, Path]) -> None:
+    measured = Measured(Data(inputs, ReportSettings()))
+    run = measured.runs[0]
+    (alone,) = measured.means(run, ["pass@1"])
+    table = measured.tables[run][0]
+    shifts = (-0.2, 0.0, 0.2)
+    measured.tables[run] = [table.with_columns((pl.col("pass@1") * 0.5 + 0.25 + s)) for s in shifts]
+    (both,) = measured.means(run, ["pass@1"])
+    assert (alone.covers, both.covers) == ("prompts", "prompts and seeds")
+    assert both.high - both.low > 2 * (alone.high - alone.low) or both.high == 1.0  # type: ignore[operator]

@@ -53,3 +53,11 @@ def test_a_crossing_beyond_half_the_samples_is_called_noisy() -> None:
     assert found.k is not None
     assert found.k > 8
     assert found.noisy
+
+
+def test_curves_that_only_meet_do_not_cross() -> None:
+    """Where every problem is solved in the end, the curves tie at k = n; that is no k from which the base is ahead."""
+    assert first_k([0.2, 0.6, 1.0], [0.5, 0.8, 1.0], [1, 2, 4]) is None
+    assert first_k([0.5, 0.8, 1.0], [0.5, 0.8, 1.0], [1, 2, 4]) is None
+    assert first_k([0.2, 0.8, 0.9, 1.0], [0.5, 0.8, 0.85, 1.0], [1, 2, 4, 8]) == 4
+    assert first_k([0.2, 0.9, 0.9, 1.0], [0.5, 0.8, 0.95, 0.9], [1, 2, 4, 8]) == 8

@@ -12,7 +12,6 @@ from rlpipe.statistics.intervals import (
     resamples,
     sampling_se,
     t_interval,
-    wilson,
 )
 
 X = np.array([[1, 1, 0, 1], [0, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [1, 0, 1, 0]])
@@ -42,14 +41,7 @@ def test_resamples_are_one_call_of_the_generator(m: int) -> None:
     assert (blocks == np.stack([np.bincount(row, minlength=m) for row in index])).all()
 
 
-def test_wilson_has_the_worked_values() -> None:
-    assert wilson(12, 20) == pytest.approx((0.386582, 0.781193), abs=1e-6)
-    assert wilson(0, 10) == pytest.approx((0, 0.277533), abs=1e-6)
-    with pytest.raises(ValueError, match="11 successes of 10"):
-        wilson(11, 10)
-
-
-@pytest.mark.parametrize("method", ["bootstrap_t", "bootstrap_problem", "t"])
+@pytest.mark.parametrize("method", ["mid_p", "bootstrap_problem", "t"])
 def test_every_method_holds_its_value_and_repeats(method: str) -> None:
     values = np.random.default_rng(1).beta(0.5, 2, (25, 3))
     found = interval(values, method, draws=2000)  # type: ignore[arg-type]
@@ -74,11 +66,17 @@ def test_one_problem_has_no_interval() -> None:
     assert (found.value, found.se, found.low, found.high, found.method) == (0.4, None, None, None, "none")
 
 
-def test_all_problems_solved_or_none_has_wilsons_interval() -> None:
-    (solved,) = interval(np.ones(20))
-    assert (solved.low, solved.high, solved.method) == (pytest.approx(wilson(20, 20)[0]), 1.0, "wilson")
-    (failed,) = interval(np.zeros(20))
-    assert (failed.low, failed.high) == (0.0, pytest.approx(wilson(0, 20)[1]))
+def test_all_problems_solved_or_none_is_no_certainty() -> None:
+    for method in ("mid_p", "bootstrap_t", "t"):
+        (solved,) = interval(np.ones(20), method)  # type: ignore[arg-type]
+        assert (solved.low, solved.high, solved.method) == (pytest.approx(0.05 ** (1 / 20)), 1.0, "mid_p")
+        (failed,) = interval(np.zeros(20), method)  # type: ignore[arg-type]
+        assert (failed.low, failed.high) == (0.0, pytest.approx(1 - 0.05 ** (1 / 20)))
+
+
+def test_equal_values_between_the_ends_have_a_width_that_falls_with_their_number() -> None:
+    (few,), (many,) = (interval(np.full(n, 0.4)) for n in (30, 300))
+    assert few.high - few.low > 5 * (many.high - many.low) > 0  # type: ignore[operator]
 
 
 def test_equal_unbounded_values_have_no_interval() -> None:

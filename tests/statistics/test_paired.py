@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 
-from rlpipe.statistics.intervals import wilson
-from rlpipe.statistics.paired import holm, paired, sign_flip
+from rlpipe.statistics.paired import holm, paired
+from rlpipe.statistics.proportion import mid_p
 
 A, B = [0.75, 0.25, 1, 0, 0.5], [1, 0.5, 1, 0.25, 0.25]
 
@@ -20,35 +18,6 @@ def test_paired_has_the_worked_values() -> None:
     assert difference.std(ddof=1) == pytest.approx(0.223607, abs=1e-6)
     assert found.value / found.se == pytest.approx(1.0, abs=1e-6)  # type: ignore[operator]
     assert (found.p, found.test, found.num_problems) == (0.625, "sign-flip, exact", 5)
-
-
-def test_sign_flip_counts_every_flip() -> None:
-    d = np.random.default_rng(0).normal(0.3, 1, 10)
-    sums = [abs(float(np.dot(signs, d))) for signs in product((-1, 1), repeat=10)]
-    expected = np.mean(np.array(sums) >= abs(d.sum()) - 1e-12)
-    assert sign_flip(d)[0][0] == pytest.approx(expected, abs=1e-12)
-
-
-def test_random_flips_agree_with_all_flips_and_repeat() -> None:
-    d = np.random.default_rng(1).normal(0.3, 1, 20)
-    exact = sign_flip(d)[0][0]
-    # Pairs of zeros change nothing but the length, which decides how p is found.
-    longer = np.concatenate([d, np.zeros(2)])
-    p, test = sign_flip(longer, 100_000, seed=0)
-    assert test == "sign-flip, 100000 draws"
-    assert p[0] == pytest.approx(exact, abs=0.005)
-    assert p[0] == sign_flip(longer, 100_000, seed=0)[0][0]
-
-
-def test_p_is_never_zero() -> None:
-    p, _ = sign_flip(np.full(200, 0.5), flips=1000)
-    assert p[0] == 1 / 1001
-
-
-def test_sign_flip_rejects_at_its_level_where_nothing_differs() -> None:
-    rng = np.random.default_rng(2)
-    p, _ = sign_flip(rng.integers(-3, 4, (40, 2000)) / 16, flips=2000)
-    assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.015)
 
 
 def test_columns_are_those_found_apart() -> None:
@@ -63,7 +32,7 @@ def test_columns_are_those_found_apart() -> None:
 def test_no_difference_anywhere_is_no_proof_of_equality() -> None:
     values = np.linspace(0, 1, 40)
     (bounded,) = paired(values, values, bounded=True)
-    assert (bounded.high, bounded.p) == (pytest.approx(wilson(0, 40)[1]), 1.0)
+    assert (bounded.high, bounded.p) == (pytest.approx(mid_p(0, 40)[1][0]), 1.0)
     (unbounded,) = paired(values, values)
     assert (unbounded.low, unbounded.high, unbounded.ci_method) == (None, None, "none")
 

@@ -63,3 +63,9 @@ def test_a_single_pass_shows_no_spread() -> None:
         summary({})
     with pytest.raises(ValueError, match="benchmarks"):
         noise({"m1": M1, "m2": {"A": [0.1, 0.2]}})
+
+
+def test_bounds_of_a_quality_stay_within_zero_and_one() -> None:
+    low, high, _ = interval_of_mean({"A": [1.0, 1.0, 0.9]})
+    assert (low > 0.9, high) == (True, 1.0)
+    assert interval_of_mean({"A": [0.0, 0.1]})[0] == 0.0

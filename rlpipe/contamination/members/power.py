@@ -14,7 +14,8 @@ import polars as pl
 from rlpipe.contamination.probes.detector_metrics import SPLITS
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER
 from rlpipe.evaluate.metric_row import ALL
-from rlpipe.statistics.intervals import t_interval, wilson
+from rlpipe.statistics.intervals import t_interval
+from rlpipe.statistics.proportion import mid_p
 
 
 def exposure_rows(metrics: Iterable[pl.DataFrame]) -> list[dict[str, Any]]:
@@ -46,7 +47,7 @@ def power_curve(rows: Sequence[dict[str, Any]], confidence: float = 0.95) -> lis
     """Per detector and number of epochs, over seeds: mean AUC, its rise over the clean twin of the same seed, and
     power.
 
-    Power is the share of runs whose interval lies above 0.5, with Wilson's interval; under the twin it is the rate of
+    Power is the share of runs whose interval lies above 0.5, with its mid-P interval; under the twin it is the rate of
     false alarms. Intervals of means are t intervals over seeds, null for one seed; the rise is null where no twin has
     the seed.
 
@@ -60,7 +61,7 @@ def power_curve(rows: Sequence[dict[str, Any]], confidence: float = 0.95) -> lis
     for (method, epochs), found in sorted(cells.items()):
         seen = sum(r["lo"] > 0.5 for r in found)
         rises = [r["auc"] - twins[method, r["seed"]] for r in found if (method, r["seed"]) in twins]
-        low, high = wilson(seen, len(found), confidence)
+        low, high = (float(bound[0]) for bound in mid_p(seen, len(found), confidence))
         curve.append(
             {"method": method, "title": found[0]["title"], "epochs": epochs, "n": len(found)}
             | _mean("auc", [r["auc"] for r in found], confidence)

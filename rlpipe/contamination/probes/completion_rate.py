@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rlpipe.statistics.intervals import wilson
+from rlpipe.statistics.proportion import mid_p
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class Rate:
-    """Exact completions of `n` questions, with Wilson's interval."""
+    """Exact completions of `n` questions, with its mid-P interval."""
 
     exact: int
     n: int
@@ -39,4 +39,5 @@ def rate(completed: Sequence[Completed], confidence: float = 0.95) -> Rate | Non
     if not completed:
         return None
     exact = sum(c.exact for c in completed)
-    return Rate(exact, len(completed), *wilson(exact, len(completed), confidence))
+    low, high = mid_p(exact, len(completed), confidence)
+    return Rate(exact, len(completed), float(low[0]), float(high[0]))

@@ -1,7 +1,8 @@
 """Policies against each other on the same prompts: rows `diff:<metric>` with p-values, adjusted for all looked at.
 
-A run of several seeds is compared by its per-prompt means over seeds, so the interval is over prompts and samples with
-the seeds as drawn; every seed's own difference and their spread stand in `info_json`. Two or three seeds show no more.
+A run of several seeds is compared by its per-prompt means over seeds. The interval is over prompts and samples with the
+seeds as drawn, and from three seeds on covers seeds too; every seed's own difference and their spread stand in
+`info_json`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rlpipe.evaluate.problems import Metric, mean_over_seeds, metric, metrics_of
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summaries import benchmarks
 from rlpipe.statistics.paired import Paired, holm, paired
+from rlpipe.statistics.seeds import covering_seeds
 
 Samples = pl.DataFrame | Path | str
 
@@ -79,11 +81,20 @@ def _compare(
     if a.is_empty():
         raise ValueError(f"{name_a} and {name_b} share no prompt; were they evaluated on different prompt files?")
     per_seed = [_matched(first, seed)[:2] for seed in runs[name_b]]
+    repeated = [tables for tables in runs.values() if len(tables) > 1]
     rows: list[Row] = []
     for benchmark, where, part in benchmarks(b):
         keep = b["prompt_id"].is_in(part["prompt_id"].to_list())
         for m, found in _differences(a.filter(keep), part, settings).items():
-            info = dict(where) | {"other": name_a, "p": found.p, "test": found.test, "unmatched_prompts": unmatched}
+            found = covering_seeds(found, _seed_means(repeated, part, m), settings.confidence, *_ends(m))
+            info = dict(where) | {
+                "other": name_a,
+                "covers": found.covers,
+                "p": found.p,
+                "p_is_bound": found.bound,
+                "test": found.test,
+                "unmatched_prompts": unmatched,
+            }
             if benchmark == ALL and len(per_seed) > 1:
                 info |= _by_seed(per_seed, m)
             n = min(int(t["n"].min()) for t in (a, b))  # type: ignore[arg-type]
@@ -100,7 +111,7 @@ def _row(name: str, benchmark: str, m: Metric, found: Paired, n: int, settings: 
         "k": m.k,
         **stable(bounds(found)),
         "ci_method": found.ci_method,
-        "n_boot": 0 if found.ci_method in ("t", "none", "wilson") else settings.bootstrap_draws,
+        "n_boot": settings.bootstrap_draws if found.ci_method.startswith("bootstrap") else 0,
         "n_problems": found.num_problems,
         "n_samples": n,
         "seed": settings.seed,
@@ -130,6 +141,17 @@ def _differences(a: pl.DataFrame, b: pl.DataFrame, settings: EvaluateSettings) -
             each = paired(before, after, s.interval, s.confidence, s.bootstrap_draws, s.flip_draws, s.seed, bounded)
             found |= dict(zip(group, each, strict=True))
     return {m: found[m] for m in metrics_of(b) if m in found}
+
+
+def _seed_means(repeated: Sequence[Sequence[pl.DataFrame]], part: pl.DataFrame, m: Metric) -> list[list[float]]:
+    """The mean over the prompts of `part` of every seed, for each run that has more than one."""
+    inside = pl.col("prompt_id").is_in(part["prompt_id"].to_list())
+    return [[float(t.filter(inside)[m.label].mean()) for t in tables] for tables in repeated]  # type: ignore[arg-type]
+
+
+def _ends(m: Metric) -> tuple[float, float]:
+    """The least and the most that a difference can be."""
+    return (-1.0, 1.0) if m.bounded else (-np.inf, np.inf)
 
 
 def _by_seed(per_seed: Sequence[tuple[pl.DataFrame, pl.DataFrame]], m: Metric) -> dict[str, Any]:

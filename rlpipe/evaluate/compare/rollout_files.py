@@ -44,7 +44,13 @@ def compare_files(
     rows += [row for seed in frames[TRAINED] for row in _support_rows(frames[BASE][0], seed, settings, shared)]
     rows += _noise_rows(frames, shared)
     if traces is not None:
-        info = {"p": traces.p, "test": traces.test, "other": BASE, "traces": traces.num_problems}
+        info = {
+            "p": traces.p,
+            "p_is_bound": traces.bound,
+            "test": traces.test,
+            "other": BASE,
+            "traces": traces.num_problems,
+        }
         rows.append({**shared, "metric": "diff:log_perplexity", "ci_method": traces.ci_method, **bounds(traces)})
         rows[-1] |= {"n_problems": traces.num_problems, "n_samples": 1, "info_json": to_json(info)}
     Path(out_dir).mkdir(parents=True, exist_ok=True)

@@ -40,8 +40,9 @@ class FrictionSettings(BaseModel):
     engine: str = Field(default="hf", pattern="^(hf|vllm)$", description="who samples: the built-in engine or vLLM")
     batch_size: int = Field(default=512, ge=1, description="dialogues decoded at once; changes memory and speed only")
     threads: int = Field(default=1, ge=1, description="CPU threads of the model")
-    interval: Literal["bootstrap_t", "bootstrap_problem", "t"] = Field(
-        default="bootstrap_t", description="studentised or percentile bootstrap over prompts, or the t interval"
+    interval: Literal["mid_p", "bootstrap_t", "bootstrap_problem", "t"] = Field(
+        default="mid_p",
+        description="mid-P for metrics in [0, 1] (bootstrap_t for others), studentised or percentile bootstrap, or t",
     )
     bootstrap_draws: int = Field(default=4000, ge=100, description="resamples of the prompts behind an interval (B)")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="coverage asked of every interval")

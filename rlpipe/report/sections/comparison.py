@@ -41,8 +41,8 @@ def build(data: Data, measured: Measured) -> Section:
         blocks.append(Prose("Every run has one seed, so how much a repetition would differ is not known.", "note"))
     level = f"{100 * measured.settings.confidence:g}\u202f%"
     summary = (
-        f"{len(measured.prompts):,} prompts, {measured.n} rollouts of each; {level} intervals by resampling prompts, "
-        "differences prompt by prompt."
+        f"{len(measured.prompts):,} prompts, {measured.n} rollouts of each; differences prompt by prompt; {level} "
+        f"intervals over {measured.covered}."
     )
     return Section(ID, TITLE, blocks, summary, SHORT)
 
@@ -80,7 +80,8 @@ def levels(data: Data, measured: Measured) -> Table:
         "levels",
         columns,
         rows,
-        "Means over prompts with intervals; a run\u2019s value is the mean of its seeds. A value is <span "
+        f"Means over prompts with intervals over {measured.covered}; a run\u2019s value is the mean of its seeds. A value is "
+        "<span "
         "class='marked'>marked</span> only where it is the highest of its column and the interval of its difference "
         "from every other row excludes zero (and the test below agrees). Token "
         "entropy and length are not marked: more is not better by itself.",
@@ -136,11 +137,22 @@ def differences(measured: Measured) -> Table:
             bounds = interval(found.low, found.high, measure.digits)
             tone = "" if measured.sign(run, reference, measure.name) else "dim"
             cells.append(
-                Cell(number(found.value, measure.digits, sign=True), f"{bounds}<br>p {_equals(p)}", found.value, tone)
+                Cell(
+                    number(found.value, measure.digits, sign=True),
+                    f"{bounds}<br>{p_value(p, found.bound)}",
+                    found.value,
+                    tone,
+                )
             )
             numbers.append(
                 {"run": run, "minus": reference, "measure": measure.name, **as_row(found)}
-                | {"p": found.p, "p_holm": p, "test": found.test, "prompts": found.num_problems}
+                | {
+                    "p": found.p,
+                    "p_holm": p,
+                    "p_is_bound": found.bound,
+                    "test": found.test,
+                    "prompts": found.num_problems,
+                }
             )
         rows.append(cells)
     columns = [Column("Run", number=False), *(Column(m.label, m.hint) for m in measured.measures)]
@@ -148,17 +160,13 @@ def differences(measured: Measured) -> Table:
         "differences",
         columns,
         rows,
-        "Paired differences with intervals, and p-values of a sign-flip test over prompts, adjusted by Holm\u2019s "
+        f"Paired differences with intervals over {measured.covered}, and p-values of a sign-flip test over prompts, "
+        "adjusted by Holm\u2019s "
         f"method: {escape(measured.settings.primary_metric)}, named in advance, over its own comparisons, the other "
         f"measures over all of theirs ({len(numbers)} in all). In grey: the "
         "interval includes zero, or the test before adjustment does not agree.",
         pl.DataFrame(numbers),
     )
-
-
-def _equals(p: float) -> str:
-    text = p_value(p)
-    return text if text.startswith("&lt;") else f"= {text}"
 
 
 def figure(measured: Measured) -> Figure:
@@ -180,8 +188,8 @@ def figure(measured: Measured) -> Figure:
         "differences",
         charts,
         {"differences-figure": pl.DataFrame(rows)},
-        "What each run has over the warm-up, the baseline and the control, with intervals. A bar that does not touch the "
-        "line at zero is a difference these prompts and rollouts can tell from none; other seeds may still differ.",
+        f"What each run has over the warm-up, the baseline and the control, with intervals over {measured.covered}. A bar "
+        "that does not touch the line at zero is a difference that these can tell from none.",
         "Dots with intervals, one row per run; the line at zero means no difference",
         panels,
         columns=len(shown),
@@ -215,7 +223,7 @@ def _dots(measure: Measure, reference: str, runs: Sequence[str], colours: Colour
 
 
 def each_seed(data: Data, measured: Measured) -> Table:
-    """Every seed apart: the spread that intervals over prompts do not cover."""
+    """Every seed apart: the spread that intervals over prompts do not cover, and those over seeds are made from."""
     rows, numbers = [], []
     for run in measured.runs:
         for name, table in zip(data.names("evaluate", run), measured.tables[run], strict=True):
@@ -228,7 +236,7 @@ def each_seed(data: Data, measured: Measured) -> Table:
         "seeds",
         [Column("Seed", number=False), *(Column(m.label, m.hint) for m in measured.measures)],
         rows,
-        "The spread between seeds of a run, which the intervals above do not cover.",
+        f"The spread between the seeds of a run; the intervals above are over {measured.covered}.",
         pl.DataFrame(numbers),
         folded="Each seed apart",
     )

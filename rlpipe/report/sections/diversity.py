@@ -39,7 +39,10 @@ def build(data: Data, measured: Measured) -> Section:
         "reading",
     )
     return Section(
-        ID, TITLE, [reading, figure(numbers, shown, data.colours), table(data, measured, numbers)], short=SHORT
+        ID,
+        TITLE,
+        [reading, figure(numbers, shown, data.colours, measured.covered), table(data, measured, numbers)],
+        short=SHORT,
     )
 
 
@@ -50,7 +53,7 @@ def levels(measured: Measured) -> pl.DataFrame:
     for name in MEASURES:
         if every and all(name in table.columns and not table[name].null_count() for table in every):
             for policy in measured.policies:
-                found = measured.intervals(measured.values(policy, name), bounded=False)[0]
+                found = measured.means(policy, [name], bounded=False)[0]
                 rows.append(
                     {"run": policy, "measure": name, "value": found.value, "ci_lo": found.low, "ci_hi": found.high}
                 )
@@ -58,12 +61,12 @@ def levels(measured: Measured) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=types)
 
 
-def figure(numbers: pl.DataFrame, shown: Sequence[str], colours: Colours) -> Figure:
+def figure(numbers: pl.DataFrame, shown: Sequence[str], colours: Colours, covered: str) -> Figure:
     return Figure(
         "diversity",
         [chart(name, colours, numbers) for name in shown],
         {"diversity": numbers},
-        "Diversity by policy, with intervals over prompts; a run\u2019s value is the mean of its seeds.",
+        f"Diversity by policy, with intervals over {covered}; a run\u2019s value is the mean of its seeds.",
         "Dots with intervals, one row per policy",
         [MEASURES[name] for name in shown],
         columns=3,

@@ -64,9 +64,7 @@ def _how_to_read(seeds: pl.DataFrame, curve: pl.DataFrame) -> str:
         else "no clean twin (<code>epochs: 0</code>) is among the runs, so a difference between the planted prompts and "
         "the others cannot be told from training"
     )
-    caution = (
-        "" if few > 2 else " One or two seeds say little about power: look at the width of Wilson\u2019s interval."
-    )
+    caution = "" if few > 2 else " One or two seeds say little about power: look at the width of the mid-P interval."
     return (
         f"Prompts were planted into training for {listing(epochs, 'or')} epochs. <strong>A detector that sees them rises above "
         f"0.5 from left to right; {twin}.</strong> Intervals of AUC are t intervals over seeds, power is the share of seeds "
@@ -130,7 +128,7 @@ def power_figure(curve: pl.DataFrame, order: Sequence[str], named: str) -> Figur
         {"power-curve": curve},
         f"Power against epochs of exposure, {_first(order, named)}: the share "
         "of seeds in which the detector\u2019s interval lies above 0.5, with "
-        "Wilson\u2019s interval. At 0 epochs there is nothing to see, and what is seen is a false alarm.",
+        "the mid-P interval. At 0 epochs there is nothing to see, and what is seen is a false alarm.",
         "Dots of power over epochs of exposure with intervals",
         _panels(order),
         columns=5,
@@ -160,7 +158,7 @@ def _table(curve: pl.DataFrame, order: Sequence[str], named: str) -> Table:
             body.append([*cells, *(_cell(row, name) for name in NUMBERS)])
     columns = [Column("Detector", number=False), Column("Epochs"), Column("Seeds"), Column("AUC")]
     columns += [Column("Rise over the twin", "AUC minus that of the clean twin of the same seed"), Column("Power")]
-    caption = "Every detector against exposure: means over seeds with t intervals, and power with Wilson\u2019s."
+    caption = "Every detector against exposure: means over seeds with t intervals, and power with mid-P intervals."
     return Table("power", columns, body, caption, curve, folded="Power against exposure, as a table")
 
 

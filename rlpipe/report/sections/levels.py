@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-import numpy as np
 import polars as pl
 
 from rlpipe.report.blocks import Figure, Section, absent
@@ -45,8 +44,7 @@ def breakdown(measured: Measured, shown: list[str]) -> pl.DataFrame:
         inside = ((prompts["source"] == source) & (prompts["level"] == level)).to_numpy()
         task = f"{source.removeprefix('rlpipe/')} {level}".strip()
         for policy in measured.policies:
-            values = np.stack([measured.values(policy, name)[inside] for name in shown], axis=1)
-            for name, found in zip(shown, measured.intervals(values), strict=True):
+            for name, found in zip(shown, measured.means(policy, shown, inside=inside), strict=True):
                 rows.append(
                     {"task": f"{task} ({int(inside.sum())})", "run": policy, "measure": name, "value": found.value}
                     | {"ci_lo": found.low, "ci_hi": found.high, "prompts": int(inside.sum())}

@@ -146,9 +146,9 @@ def caution(data: Data) -> str:
     else:
         words, verb = WORDS[numbers[0]], "is" if numbers[0] == 1 else "are"
     return (
-        f"<strong>{words} per run {verb} a demonstration, not evidence.</strong> Intervals and p-values on this page "
-        "cover the choice of prompts and rollouts; how much another seed would change is seen only in the spread of "
-        "the seeds drawn."
+        f"<strong>{words} per run {verb} a demonstration, not evidence.</strong> P-values on this page, and the intervals of "
+        "runs with fewer than three seeds, cover the choice of prompts and rollouts; how much another seed would change is "
+        "seen only in the spread of the seeds drawn."
     )
 
 

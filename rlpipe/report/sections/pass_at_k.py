@@ -40,7 +40,7 @@ def curve_rows(measured: Measured) -> pl.DataFrame:
     """pass@k with its interval for every policy and power of two."""
     rows = []
     for policy in measured.policies:
-        for k, found in zip(measured.ks, measured.intervals(measured.curve(policy)), strict=True):
+        for k, found in zip(measured.ks, measured.means(policy, [f"pass@{k}" for k in measured.ks]), strict=True):
             rows.append({"run": policy, "k": k, "value": found.value, "ci_lo": found.low, "ci_hi": found.high})
     return pl.DataFrame(rows)
 
@@ -173,7 +173,8 @@ def table(data: Data, measured: Measured) -> Table:
             ),
         ],
         rows,
-        f"Crossover k* by seed, with intervals over prompts; \u201cnone\u201d means the run is still ahead at k = {n}.",
+        f"Crossover k* by seed, with intervals over prompts; \u201cnone\u201d means the warm-up is not "
+        f"ahead for good at any k up to {n}; curves that only meet do not cross.",
         pl.DataFrame(numbers, schema_overrides=types),
     )
 

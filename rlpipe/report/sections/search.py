@@ -41,7 +41,7 @@ def strategies(measured: Measured) -> pl.DataFrame:
             name = f"{strategy}@{k}"
             if every and all(name in table.columns and not table[name].null_count() for table in every):
                 for policy in measured.policies:
-                    found = measured.intervals(measured.values(policy, name))[0]
+                    found = measured.means(policy, [name])[0]
                     rows.append({"run": policy, "strategy": label, "k": k, "value": found.value})
                     rows[-1] |= {"ci_lo": found.low, "ci_hi": found.high}
     types = {"run": pl.String, "strategy": pl.String, "k": pl.Int64, "value": pl.Float64, "ci_lo": pl.Float64}

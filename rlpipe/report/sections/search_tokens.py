@@ -173,7 +173,7 @@ def _tested(rows: Mapping[str, Sequence[Row]]) -> pl.DataFrame:
     """Every number behind the table, differences with their p-values."""
     kept = [r for own in rows.values() for r in own if not r["metric"].startswith("search_size")]
     names = ("run_id", "metric", "k", "value", "se", "ci_lo", "ci_hi", "n_problems")
-    told = ("tokens", "budget_tokens", "other", "p", "p_holm")
+    told = ("tokens", "budget_tokens", "other", "p", "p_holm", "p_is_bound")
     flat_rows = [{n: r.get(n) for n in names} | {n: r["info"].get(n) for n in told} for r in kept]
     return pl.DataFrame(flat_rows, infer_schema_length=None)
 
@@ -208,5 +208,5 @@ def _difference(row: Row | None, settings: SearchStageSettings) -> Cell:
     p = row["info"]["p_holm"]
     sure = p <= 1 - settings.confidence and row["ci_lo"] is not None and row["ci_lo"] * row["ci_hi"] > 0
     tone = ("up" if row["value"] > 0 else "down") if sure else ""
-    below = f"{interval(row['ci_lo'], row['ci_hi'], 2, sign=True)}, p {p_value(p)}"
+    below = f"{interval(row['ci_lo'], row['ci_hi'], 2, sign=True)}, {p_value(p, row['info'].get('p_is_bound', False))}"
     return Cell(number(row["value"], sign=True), below, row["value"], tone)

@@ -50,11 +50,11 @@ def sentence(measured: Measured, run: str, reference: str) -> str:
         digits = _digits([bound for bound in (found.low, found.high) if bound is not None])
         if measure in neither and found.low is not None and found.high is not None and found.low * found.high > 0:
             # The interval misses zero and the test disagrees: say what the test says.
-            return f"{label} ({number(found.value, digits, sign=True)}, p = {p_value(found.p)})"
+            return f"{label} ({number(found.value, digits, sign=True)}, {p_value(found.p, found.bound)})"
         if measure in neither:
             return f"{label} ({interval(found.low, found.high, digits, sign=True) or 'no interval'})"
         p = adjusted[run, reference, measure.name]
-        doubt = f", but adjusted p = {p_value(p)}" if p >= 1 - measured.settings.confidence else ""
+        doubt = f", but adjusted {p_value(p, found.bound)}" if p >= 1 - measured.settings.confidence else ""
         return f"{label} ({number(found.value, digits, sign=True)}{doubt})"
 
     clauses = [f"keeps {'more' if m in up else 'less'} {words(m)}" for m in (*up, *down) if m.name == ENTROPY]
