@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from rlpipe.params.model_settings import ModelSettings
 
 PAD, BOS, EOS, UNKNOWN, RESPOND = "<pad>", "<bos>", "<eos>", "<unk>", "<respond>"
 MAX_WORDS = 20_000
+MAX_LENGTH = 256  # tokens of a model from scratch, unless said otherwise
 STAND_IN = "stand-in-for-a-turn"
+LIMIT = "rlpipe_max_length"  # key of config.json
 CHAT_TEMPLATE = (
     "{{ '" + BOS + "' }}{% for message in messages %} {{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %} " + RESPOND + "{% endif %}"
@@ -59,7 +61,7 @@ def word_tokenizer(words: Iterable[str], max_length: int) -> Any:
 
 
 def from_scratch(settings: ModelSettings, tokenizer: Any, seed: int) -> nn.Module:
-    """A causal LM of the given shape with weights drawn from `seed`."""
+    """A causal LM of the given shape with float32 weights drawn from `seed`."""
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
     config_class, model_class = {
@@ -74,7 +76,7 @@ def from_scratch(settings: ModelSettings, tokenizer: Any, seed: int) -> nn.Modul
         "num_attention_heads": settings.num_heads,
         "num_key_value_heads": settings.num_kv_heads,
         "head_dim": settings.hidden_size // settings.num_heads,
-        "max_position_embeddings": settings.max_length,
+        "max_position_embeddings": settings.max_length or MAX_LENGTH,
         "initializer_range": settings.init_std,
         "tie_word_embeddings": True,
         "pad_token_id": tokenizer.pad_token_id,
@@ -82,7 +84,7 @@ def from_scratch(settings: ModelSettings, tokenizer: Any, seed: int) -> nn.Modul
         "eos_token_id": tokenizer.eos_token_id,
     }
     torch.manual_seed(seed)
-    return model_class(config_class(**shape)).to(device(), getattr(torch, settings.dtype))
+    return model_class(config_class(**shape)).to(device())
 
 
 def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, Any]:
@@ -153,11 +155,16 @@ def encode(tokenizer: Any, messages: Iterable[Any]) -> list[int]:
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
     if len(turns) > 1:
         raise ModelError("the tokenizer has no chat template, so only single-message prompts can be encoded")
-    return list(tokenizer(turns[0]["content"])["input_ids"])
+    ids = list(tokenizer(turns[0]["content"])["input_ids"])
+    while len(ids) > 1 and ids[-1] == tokenizer.eos_token_id:  # some tokenizers end every text; a response is to follow
+        ids.pop()
+    return ids
 
 
-def encode_reply(tokenizer: Any, messages: Iterable[Any], ended: bool) -> list[int]:
-    """Token ids of what follows a turn of the policy, with the generation prompt; `ended`: the turn has its end token.
+def encode_reply(tokenizer: Any, messages: Iterable[Any], ends: Collection[int]) -> list[int]:
+    """Token ids of what follows a turn of the policy, with the generation prompt.
+
+    `ends`: end tokens, where the policy closed its turn with one; none where it was cut.
 
     What the template writes after a turn is read off a conversation whose turn is a stand-in: from the end of that turn
     on, its end token left out where the policy wrote it itself. So no token of the policy is ever encoded again. Messages
@@ -175,11 +182,31 @@ def encode_reply(tokenizer: Any, messages: Iterable[Any], ended: bool) -> list[i
     if len(parts) < 3:
         raise ModelError("the chat template leaves out turns of a conversation, so that replies cannot be encoded")
     after = STAND_IN.join(parts[2:])
-    end = str(tokenizer.eos_token)
     bare = after.lstrip()
-    if ended and bare.startswith(end):
-        after = bare[len(end) :]
-    return list(tokenizer(after, add_special_tokens=False)["input_ids"])
+    written = next((end for end in tokenizer.convert_ids_to_tokens(sorted(ends)) if bare.startswith(end)), None)
+    return list(tokenizer(bare.removeprefix(written) if written else after, add_special_tokens=False)["input_ids"])
+
+
+def end_tokens(model: nn.Module, tokenizer: Any) -> frozenset[int]:
+    """Ids that end a response: the tokenizer's own, and those of the generation config and config that it knows as special.
+
+    Llama 3, Qwen and Gemma list several. A config that nobody filled in names an id that may be an ordinary word.
+    """
+    known = tokenizer.added_tokens_decoder
+    special = {*tokenizer.all_special_ids, *(i for i, token in known.items() if token.special)}
+    found = {tokenizer.eos_token_id}
+    for config in (getattr(model, "generation_config", None), model.config):
+        ids = getattr(config, "eos_token_id", None)
+        found |= {i for i in (ids if isinstance(ids, list | tuple) else [ids]) if i in special}
+    return frozenset(found)
+
+
+def longest(model: nn.Module) -> int | None:
+    """Tokens of the longest sequence: the checkpoint's own limit, or a lower one set here; None where there is none."""
+    config: Any = model.config
+    names = ("max_position_embeddings", "max_seq_len", "seq_length", LIMIT)
+    limits = [limit for name in names if isinstance(limit := getattr(config, name, None), int)]
+    return min(limits, default=None)
 
 
 def num_parameters(model: nn.Module) -> int:

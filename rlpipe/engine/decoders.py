@@ -1,18 +1,25 @@
-"""Incremental forward passes over a key-value cache: our own for Llama-like models, the library's for all others.
+"""Incremental forward passes over a cache: our own for Llama-like models, the library's for others, none where that fails.
 
 Rows are padded on the left, so that every row writes the same cache column; `keep` drops finished rows.
 """
 
 from __future__ import annotations
 
+import logging
+from inspect import signature
 from typing import Any, Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from rlpipe.policy.llama import attend, closed, feed_forward, head_size, is_llama_like, query_and_key, rms_norm
+from rlpipe.policy.precision import arithmetic
+
+log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -25,8 +32,41 @@ class Decoder(Protocol):
 
 
 def decoder_of(model: nn.Module) -> Decoder:
-    """The fastest decoder that supports the model."""
-    return LlamaDecoder(model) if is_llama_like(model) else LibraryDecoder(model)
+    """The fastest decoder that computes the model; which that is, is tried once for a model."""
+    if is_llama_like(model):
+        return LlamaDecoder(model)
+    if model not in _cached_right:
+        _cached_right[model] = _tried(model)
+    return LibraryDecoder(model) if _cached_right[model] else WholeDecoder(model)
+
+
+_cached_right: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+
+
+@torch.no_grad()
+def _tried(model: Any) -> bool:
+    """Whether the library's cache gives what the model gives without: two prompts, padded, copied, one of them dropped."""
+    device, size = next(model.parameters()).device, model.get_output_embeddings().weight.shape[0]
+    tokens = (torch.arange(1, 13, device=device).view(2, 6) * 7) % size
+    real = torch.arange(6, device=device) >= torch.tensor([[0], [2]], device=device)
+    copies, more = torch.tensor([0, 1, 1], device=device), torch.tensor([5, 3, 4], device=device) % size
+    found = []
+    try:
+        for decoder in (LibraryDecoder(model), WholeDecoder(model)):
+            logits = [decoder.prefill(tokens, real, copies, 3), decoder.extend(more)]
+            decoder.keep(torch.tensor([0, 2], device=device))
+            logits.append(decoder.extend(more[1:]))
+            found.append(torch.cat(logits).float().log_softmax(-1))
+        limit = 1e-3 if arithmetic(model) == torch.float32 else 0.5
+        right = float((found[0] - found[1]).abs().max()) < limit
+    except (AttributeError, RuntimeError, TypeError, ValueError, IndexError, KeyError):
+        right = False
+    if not right:
+        log.warning(
+            f"{type(model).__name__}: its cache does not serve a batch, so every token is computed from the whole text "
+            "before it: right, but slow for long responses"
+        )
+    return right
 
 
 class LlamaDecoder:
@@ -118,13 +158,15 @@ class LibraryDecoder:
 
     def __init__(self, model: Any):
         self.model = model
+        # Its name changed in transformers 5.20.
+        self.name = "cache" if "cache" in signature(type(model).forward).parameters else "past_key_values"
 
     def prefill(self, tokens: Tensor, real: Tensor, copies: Tensor, room: int) -> Tensor:
         """As `LlamaDecoder.prefill`."""
         self.real = real
         position = (real.long().cumsum(-1) - 1).clamp(min=0)
         out = self.model(input_ids=tokens, attention_mask=real.long(), position_ids=position, use_cache=True)
-        self.cache, self.position = out.past_key_values, position[:, -1:]
+        self.cache, self.position = getattr(out, self.name), position[:, -1:]
         logits = out.logits[:, -1]
         self.keep(copies)
         return logits[copies]
@@ -137,12 +179,39 @@ class LibraryDecoder:
             input_ids=tokens[:, None],
             attention_mask=self.real.long(),
             position_ids=self.position,
-            past_key_values=self.cache,
             use_cache=True,
+            **{self.name: self.cache},
         )
-        self.cache = out.past_key_values
+        self.cache = getattr(out, self.name)
         return out.logits[:, -1]
 
     def keep(self, rows: Tensor) -> None:
-        self.cache.batch_select_indices(rows)
+        # The library's own layers of linear attention know how to reorder, other caches how to select.
+        own = "batch_select_indices" in type(self.cache).__dict__
+        (self.cache.batch_select_indices if own else self.cache.reorder_cache)(rows)
         self.real, self.position = self.real[rows], self.position[rows]
+
+
+class WholeDecoder:
+    """Any causal LM without a cache: every token from the whole row, padded on the right."""
+
+    def __init__(self, model: Any):
+        self.model = model
+
+    def prefill(self, tokens: Tensor, real: Tensor, copies: Tensor, room: int) -> Tensor:
+        """As `LlamaDecoder.prefill`."""
+        self.rows = [tokens[i][real[i]] for i in copies.tolist()]
+        return self._logits()
+
+    def extend(self, tokens: Tensor) -> Tensor:
+        """As `LlamaDecoder.extend`."""
+        self.rows = [torch.cat([row, token[None]]) for row, token in zip(self.rows, tokens, strict=True)]
+        return self._logits()
+
+    def keep(self, rows: Tensor) -> None:
+        self.rows = [self.rows[i] for i in rows.tolist()]
+
+    def _logits(self) -> Tensor:
+        last = torch.tensor([len(row) - 1 for row in self.rows], device=self.rows[0].device)
+        logits: Tensor = self.model(input_ids=pad_sequence(self.rows, batch_first=True), use_cache=False).logits
+        return logits[torch.arange(len(last), device=last.device), last]

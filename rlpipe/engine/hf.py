@@ -18,6 +18,7 @@ from rlpipe.engine.batched import Batched
 from rlpipe.engine.decoders import decoder_of
 from rlpipe.engine.draw import draw, uniforms
 from rlpipe.engine.stop import stop_met
+from rlpipe.policy.precision import arithmetic, computing
 from rlpipe.types import Finish, Message, Request, Rollout, Sampling
 
 COMPACT_BELOW = 0.75
@@ -46,14 +47,17 @@ class HFEngine(Batched):
     def __init__(self, model: Any, tokenizer: Any, max_rows: int = 512):
         super().__init__()
         self.tokenizer, self.max_rows = tokenizer, max_rows
-        self.special_ids = frozenset(tokenizer.all_special_ids)
         self.load_policy(model)
+        self.special_ids = frozenset(tokenizer.all_special_ids) | self.ends
 
     def load_policy(self, policy: Any, step: int = 0) -> None:
-        """Sample from `policy`: a module, whose weights are used in place, or a directory."""
-        self.model = models.load_policy(policy)[0] if isinstance(policy, str | Path) else policy
-        self.exact = next(self.model.parameters()).dtype == torch.float32
-        self.longest = getattr(self.model.config, "max_position_embeddings", None)
+        """Sample from `policy`: a module, whose weights are used in place and without dropout, or a directory."""
+        model = models.load_policy(policy)[0] if isinstance(policy, str | Path) else policy
+        self.model = model.eval()
+        self.exact = arithmetic(self.model) == torch.float32
+        self.longest = models.longest(self.model)
+        self.ends = models.end_tokens(self.model, self.tokenizer)
+        self.end_ids = torch.tensor(sorted(self.ends), device=self.device)
         self.step = step
 
     @property
@@ -66,7 +70,7 @@ class HFEngine(Batched):
 
     def encode_reply(self, messages: Sequence[Message], ended: bool) -> list[int]:
         """Token ids of what follows a turn of the policy, with the generation prompt."""
-        return models.encode_reply(self.tokenizer, messages, ended)
+        return models.encode_reply(self.tokenizer, messages, self.ends if ended else frozenset())
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(ids)))
@@ -78,16 +82,15 @@ class HFEngine(Batched):
         Raises: ValueError if a prefix is empty or leaves no room below the model's longest sequence.
         """
         self._check(requests)
-        was_training = self.model.training
-        self.model.eval()
         # Similar lengths together: less padding, and prompts stay beside their copies.
         order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prefix), requests[i].prefix))
         rollouts: list[Rollout | None] = [None] * len(requests)
         for start in range(0, len(order), self.max_rows):
             part = order[start : start + self.max_rows]
-            for i, written in zip(part, self._decode([requests[i] for i in part]), strict=True):
+            with computing(self.model):
+                decoded = self._decode([requests[i] for i in part])
+            for i, written in zip(part, decoded, strict=True):
                 rollouts[i] = self._rollout(requests[i], written)
-        self.model.train(was_training)
         return [r for r in rollouts if r is not None]
 
     def _check(self, requests: Sequence[Request]) -> None:
@@ -118,7 +121,7 @@ class HFEngine(Batched):
         for t in range(room):
             token, logprob, entropy = draw(logits, sampling, noise[live, t], t)
             written[live, t], logprobs[live, t], entropies[live, t] = token, logprob.float(), entropy
-            ended = (token == self.tokenizer.eos_token_id) & running
+            ended = torch.isin(token, self.end_ids) & running
             if sampling.stop:
                 ended |= self._stopped(written, live, t, sampling, stops) & running
             length[live[ended]] = t + 1
@@ -146,7 +149,7 @@ class HFEngine(Batched):
 
     def _rollout(self, request: Request, written: Written) -> Rollout:
         ids, size = written.tokens.tolist(), len(request.prefix)
-        ended = bool(ids) and ids[-1] == self.tokenizer.eos_token_id
+        ended = bool(ids) and ids[-1] in self.ends
         finish: Finish = "stop" if ended or written.stop else "length"
         blank = torch.zeros(size)
         return Rollout(

@@ -18,6 +18,7 @@ import torch
 from rlpipe import models
 from rlpipe.engine.batched import Batched
 from rlpipe.engine.protocol import refuse_unknown_rule
+from rlpipe.policy.precision import arithmetic
 from rlpipe.types import Finish, Message, Request, Rollout
 
 
@@ -32,7 +33,7 @@ class VLLMEngine(Batched):
 
     def __init__(self, model: Any, tokenizer: Any, memory_share: float = 0.4, top_logprobs: int = 20):
         super().__init__()
-        self.step, self.longest = 0, getattr(model.config, "max_position_embeddings", None)
+        self.step, self.longest, self.ends = 0, models.longest(model), models.end_tokens(model, tokenizer)
         try:
             # In this process, so that weights can be handed over as tensors.
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -42,12 +43,13 @@ class VLLMEngine(Batched):
                 "`engine` is vllm, which is not installed: `pip install 'rlpipe[vllm]'`, or set it to hf"
             ) from error
         self.vllm, self.tokenizer, self.top_logprobs = vllm, tokenizer, top_logprobs
-        self.special_ids = frozenset(tokenizer.all_special_ids)
+        self.special_ids = frozenset(tokenizer.all_special_ids) | self.ends
         self.directory = tempfile.TemporaryDirectory(prefix="rlpipe-vllm-")
         start = Path(self.directory.name) / "policy"
         models.save_policy(model, tokenizer, start)
         self.engine = vllm.LLM(
             model=str(start),
+            dtype=str(arithmetic(model)).removeprefix("torch."),
             gpu_memory_utilization=memory_share,
             enable_prefix_caching=True,
             max_logprobs=max(top_logprobs, 1),
@@ -73,7 +75,7 @@ class VLLMEngine(Batched):
 
     def encode_reply(self, messages: Sequence[Message], ended: bool) -> list[int]:
         """Token ids of what follows a turn of the policy, with the generation prompt."""
-        return models.encode_reply(self.tokenizer, messages, ended)
+        return models.encode_reply(self.tokenizer, messages, self.ends if ended else frozenset())
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(ids)))
@@ -96,6 +98,7 @@ class VLLMEngine(Batched):
             top_k=sampling.top_k or -1,
             max_tokens=sampling.max_new_tokens,
             stop=list(sampling.stop) or None,
+            stop_token_ids=sorted(self.ends),
             include_stop_str_in_output=True,
             seed=request.seed % 2**63,
             logprobs=self.top_logprobs,
@@ -106,7 +109,7 @@ class VLLMEngine(Batched):
         logprob = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
         entropy = [-sum(math.exp(x.logprob) * x.logprob for x in step.values()) for step in output.logprobs]
         finish: Finish = "stop" if output.finish_reason == "stop" else "length"
-        ended = bool(ids) and ids[-1] == self.tokenizer.eos_token_id
+        ended = bool(ids) and ids[-1] in self.ends
         blank = [0.0] * len(prefix)
         return Rollout(
             tokens=torch.tensor([*prefix, *ids]),

@@ -19,9 +19,13 @@ class ModelSettings(BaseModel):
     num_heads: int = Field(4, ge=1, description="query heads")
     num_kv_heads: int = Field(2, ge=1, description="key-value heads")
     intermediate_size: int = Field(288, ge=8, description="width of the MLP")
-    max_length: int = Field(256, ge=8, description="longest sequence, tokens")
+    max_length: int | None = Field(
+        None, ge=8, description="longest sequence, tokens; none: the checkpoint's own, or 256 from scratch"
+    )
     init_std: float = Field(0.06, gt=0, description="standard deviation of initial weights")
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="weights and arithmetic")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="arithmetic; weights are float32 while trained"
+    )
 
     @model_validator(mode="after")
     def _heads_divide(self) -> ModelSettings:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rlpipe.ops.signals import Readout
+from rlpipe.policy.head import head_of
+from rlpipe.policy.precision import computing
 from rlpipe.policy.trunk import trunk_of
 from rlpipe.types import Signals
 
@@ -27,17 +29,19 @@ class Policy(nn.Module):
 
     def __init__(self, model: nn.Module, temperature: float = 1.0, chunk_bytes: int = 64 * 2**20):
         super().__init__()
-        config: Any = model.config
-        if getattr(config, "final_logit_softcapping", None):
-            raise ValueError(
-                f"{type(model).__name__} caps its logits, which the chunked head does not; it is not supported"
-            )
-        self.model, self.temperature, self.chunk_bytes = model, temperature, chunk_bytes
-        self.trunk = trunk_of(model)
+        # Never dropout: it would train, and measure ratios of, policies that nobody samples from.
+        self.model, self.temperature, self.chunk_bytes = model.eval(), temperature, chunk_bytes
+        self.trunk, self.head = trunk_of(model), head_of(model)
+
+    def train(self, mode: bool = True) -> Policy:
+        """As it is: a policy has no mode in which it is another one."""
+        return self
 
     @property
-    def head(self) -> Any:
-        return self.model.get_output_embeddings()  # type: ignore[operator]
+    def vocabulary(self) -> int:
+        """Rows of the output layer."""
+        known: Any = self.model
+        return int(known.get_output_embeddings().weight.shape[0])
 
     @property
     def device(self) -> torch.device:
@@ -51,10 +55,11 @@ class Policy(nn.Module):
     ) -> Signals:
         """Signals of the response tokens, 0 elsewhere. Rows are padded on the right, so no attention mask is needed."""
         signals = signals or {}
-        hidden = self.trunk(tokens, response_mask)
         predicted = response_mask[:, 1:]
         columns = predicted.nonzero()[:, 1] + 1
-        values = self._in_chunks(hidden, tokens[:, 1:][predicted], columns, signals)
+        with computing(self.model):
+            hidden = self.trunk(tokens, response_mask)
+            values = self._in_chunks(hidden, tokens[:, 1:][predicted], columns, signals)
         filled = [_spread(v, response_mask) for v in values]
         return Signals(filled[0], filled[1], dict(zip(signals, filled[2:], strict=True)))
 
@@ -65,7 +70,7 @@ class Policy(nn.Module):
         columns: Int[Tensor, "n"],
         signals: Mapping[str, SignalFunction],
     ) -> list[Float[Tensor, "n"]]:
-        size = max(1, self.chunk_bytes // (4 * self.head.weight.shape[0]))
+        size = max(1, self.chunk_bytes // (4 * self.vocabulary))
 
         def head(h: Tensor, t: Tensor, c: Tensor) -> tuple[Tensor, ...]:
             logits = self.head(h).float() / self.temperature

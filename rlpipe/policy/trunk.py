@@ -21,13 +21,11 @@ class Trunk(Protocol):
 def trunk_of(model: nn.Module) -> Trunk:
     """The fastest trunk for the model where it is now.
 
-    Our own reads the weights directly, so it is left to the library where kernels, sharding, or dropout
-    hang on the library's modules: on accelerators and in models that are not plain Llama, Qwen2 or Qwen3.
+    Our own reads the weights directly, so it is left to the library where kernels or sharding hang on the library's
+    modules: on accelerators and in models that are not plain Llama, Qwen2 or Qwen3.
     """
-    config: Any = model.config
-    plain = is_llama_like(model) and not getattr(config, "attention_dropout", 0.0)
     on_cpu = next(model.parameters()).device.type == "cpu"
-    return SharedPromptTrunk(model) if plain and on_cpu else LibraryTrunk(model)
+    return SharedPromptTrunk(model) if is_llama_like(model) and on_cpu else LibraryTrunk(model)
 
 
 class LibraryTrunk:

@@ -17,6 +17,7 @@ from rlpipe.engine.load import load_engine
 from rlpipe.engine.processes import count, leads
 from rlpipe.phases import Phase, load_phases, recipe_at
 from rlpipe.policy.forward import Policy
+from rlpipe.policy.precision import refuse_low_precision
 from rlpipe.progress import progress
 from rlpipe.train import checkpoint, shards, snapshots
 from rlpipe.train.agent import POLICY, Agent, Trainer
@@ -118,14 +119,15 @@ def load_agent(phases: Sequence[Phase], settings: TrainSettings, path: Path) -> 
             model = transform(model)
     reference = None
     if any("reference" in p.recipe.needs for p in phases):
-        frozen = models.load_policy(path)[0].eval().requires_grad_(False)
+        frozen = models.load_policy(path)[0].requires_grad_(False)
         reference = Policy(frozen, settings.temperature, settings.logits_chunk_bytes)
-    policy = Policy(model.train(), settings.temperature, settings.logits_chunk_bytes)
-    sampled = model
-    if shards.wanted(settings, policy.device):
-        sampled = deepcopy(model)  # the built-in engine decodes with whole weights
-        shards.shard(policy)
+    refuse_low_precision(model)
+    policy = Policy(model, settings.temperature, settings.logits_chunk_bytes)
+    sharded = shards.wanted(settings, policy.device)
+    sampled = deepcopy(model) if sharded else model  # the built-in engine decodes with whole weights
     engine = load_engine(settings.engine, sampled, tokenizer)
+    if sharded:
+        shards.shard(policy)
     optimizer = make_optimizer(policy, settings)
     return Agent(policy, engine if count() == 1 else Dealing(engine), optimizer, sampled, reference), tokenizer
 

@@ -40,7 +40,7 @@ def test_every_exact_answer_is_judged_twice_and_the_two_agree(tmp_path: Path) ->
     for row in metrics.iter_rows(named=True):
         assert (row["value"], row["n_problems"], row["ci_method"]) == (0.0, 6, "mid_p")
         assert row["ci_lo"] == pytest.approx(0.0, abs=1e-12)
-        assert row["ci_hi"] == pytest.approx(1.959964**2 / (24 + 1.959964**2), abs=1e-6)  # 0 of 24
+        assert row["ci_hi"] == pytest.approx(1 - 0.05 ** (1 / 24), abs=1e-6)  # 0 of 24
         assert json.loads(row["info_json"]) == {"asked": 24, "disagreed": 0}
 
 

@@ -90,7 +90,7 @@ def test_rows_without_a_response_give_nothing() -> None:
 def test_other_models_are_left_to_the_library() -> None:
     model = tiny_policy()[0]
     assert isinstance(trunk_of(model), SharedPromptTrunk)
-    model.config.attention_dropout = 0.1
+    model.config.model_type = "granite"
     assert isinstance(trunk_of(model), LibraryTrunk)
-    model.config.attention_dropout = 0.0
+    model.config.model_type = "llama"
     assert isinstance(trunk_of(model.to("meta")), LibraryTrunk)

@@ -274,7 +274,7 @@ def test_three_seeds_have_intervals_that_cover_seeds(inputs: dict[str, Path]) ->
     (alone,) = measured.means(run, ["pass@1"])
     table = measured.tables[run][0]
     shifts = (-0.2, 0.0, 0.2)
-    measured.tables[run] = [table.with_columns((pl.col("pass@1") * 0.5 + 0.25 + s)) for s in shifts]
+    measured.tables[run] = [table.with_columns(pl.col("pass@1") * 0.5 + 0.25 + s) for s in shifts]
     (both,) = measured.means(run, ["pass@1"])
     assert (alone.covers, both.covers) == ("prompts", "prompts and seeds")
     assert both.high - both.low > 2 * (alone.high - alone.low) or both.high == 1.0  # type: ignore[operator]

@@ -38,7 +38,7 @@ class Scripted(Batched):
         return models.encode(self.tokenizer, messages)
 
     def encode_reply(self, messages, ended):
-        return models.encode_reply(self.tokenizer, messages, ended)
+        return models.encode_reply(self.tokenizer, messages, {self.tokenizer.eos_token_id} if ended else ())
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.tokenizer.decode(list(ids))
@@ -244,7 +244,10 @@ def test_the_end_of_a_turn_is_written_once() -> None:
     tokenizer = tiny_policy(WORDS)[1]
     tokenizer.chat_template = CLOSING
     told = [{"role": "user", "content": "higher"}]
-    after = {ended: tokenizer.decode(models.encode_reply(tokenizer, told, ended)) for ended in (True, False)}
+    after = {
+        ended: tokenizer.decode(models.encode_reply(tokenizer, told, [tokenizer.eos_token_id] * ended))
+        for ended in (True, False)
+    }
     assert after == {True: "; higher <respond>", False: "<eos> ; higher <respond>"}
 
 
@@ -252,6 +255,6 @@ def test_a_tokenizer_without_a_template_cannot_go_on() -> None:
     tokenizer = tiny_policy(WORDS)[1]
     tokenizer.chat_template = None
     with pytest.raises(models.ModelError, match="no chat template, so a conversation cannot go on"):
-        models.encode_reply(tokenizer, [{"role": "user", "content": "higher"}], True)
-    inline = models.encode_reply(tokenizer, [{"role": "inline", "content": " 2"}], False)
+        models.encode_reply(tokenizer, [{"role": "user", "content": "higher"}], [tokenizer.eos_token_id])
+    inline = models.encode_reply(tokenizer, [{"role": "inline", "content": " 2"}], [])
     assert tokenizer.decode(inline) == "2"

@@ -54,17 +54,12 @@ class Subject:
     ) -> Subject:
         """Raises: ModelError as `models.load_policy`."""
         model, tokenizer = models.load_policy(path)
-        model.eval()
-        longest = getattr(model.config, "max_position_embeddings", None)
+        longest = models.longest(model)
         sampler = load_engine(engine, model, tokenizer, batch_size)
         return cls(model_id, sampler, Policy(model), tokenizer, longest, step)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return self.engine.encode(messages)
-
-    @property
-    def vocabulary(self) -> int:
-        return int(self.policy.head.weight.shape[0])
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ def probe(
     if twice:
         raise ValueError(f"probe: {len(twice)} prompts are given twice, such as {twice[0]}; a prompt has one role")
     answered = list(_passes(subject, prompts, settings))
-    topk = None if settings.topk is None or settings.topk >= subject.vocabulary else settings.topk
+    topk = None if settings.topk is None or settings.topk >= subject.policy.vocabulary else settings.topk
     paths = token_paths(subject.policy, [a.rollout for a in answered], topk)
     asked = [(a.probed.prompt, a.rollout.text) for a in answered]
     verdicts: Sequence[Verdict | None] = judge(asked) if judge else [None] * len(asked)

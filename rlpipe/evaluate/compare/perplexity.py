@@ -64,15 +64,12 @@ def mean_logprob(policy: Policy, traces: Sequence[Trace]) -> Float[np.ndarray, "
             raise ValueError(f"trace {i}: {len(prefix)} prompt and {len(solution)} solution tokens; both need some")
     if not traces:
         return np.zeros(0)
-    was_training = policy.model.training
-    policy.model.eval()
     tokens = pad_sequence([torch.tensor([*prefix, *solution]) for prefix, solution in traces], batch_first=True)
     position = torch.arange(tokens.shape[1])
     first = torch.tensor([len(prefix) for prefix, _ in traces])[:, None]
     last = first + torch.tensor([len(solution) for _, solution in traces])[:, None]
     mask = ((position >= first) & (position < last)).to(policy.device)
     logprob = score_rows(policy, tokens.to(policy.device), mask).logprob
-    policy.model.train(was_training)
     means: Float[np.ndarray, "M"] = (logprob.sum(dim=1) / mask.sum(dim=1)).double().cpu().numpy()
     return means
 

@@ -25,7 +25,7 @@ def embedder(path: str | Path, batch_size: int = 64) -> tuple[Embed, int]:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from rlpipe.models import ModelError, device, first_line
+    from rlpipe.models import ModelError, device, first_line, longest
 
     try:
         model: Any = AutoModel.from_pretrained(str(path)).to(device()).eval()
@@ -35,7 +35,7 @@ def embedder(path: str | Path, batch_size: int = 64) -> tuple[Embed, int]:
         raise ModelError(f"embedding model {path}: cannot be loaded as model and tokenizer: {reason}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.padding_side = "right"
-    limit = getattr(model.config, "max_position_embeddings", None)
+    limit = longest(model)
     if tokenizer.model_max_length > NO_LIMIT and limit:
         tokenizer.model_max_length = limit
 

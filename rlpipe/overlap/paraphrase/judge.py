@@ -79,11 +79,11 @@ def model_judge(path: str | Path, answer_tokens: int) -> Judge:
     """
     import torch
 
-    from rlpipe.models import encode, load_policy
+    from rlpipe.models import encode, load_policy, longest
 
     loaded, tokenizer = load_policy(path)
     model: Any = loaded.eval()
-    limit = getattr(model.config, "max_position_embeddings", None)
+    limit = longest(model)
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
     @torch.no_grad()

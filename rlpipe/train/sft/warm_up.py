@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from rlpipe import artifacts, models
 from rlpipe.params.model_settings import ModelSettings
 from rlpipe.policy.forward import Policy
+from rlpipe.policy.precision import with_master_weights
 from rlpipe.progress import progress
 from rlpipe.tasks.second_response import second_demonstrations
 from rlpipe.train import checkpoint
@@ -22,6 +23,7 @@ from rlpipe.train.determinism import deterministic
 from rlpipe.train.sft.settings import SftSettings
 
 Example = tuple[list[int], int]  # token ids, and how many of them are the prompt's
+NO_LIMIT = 2**31
 BUCKET = 50  # batches whose demonstrations are sorted by length together
 
 
@@ -41,9 +43,8 @@ def warm_up(model_settings: ModelSettings, settings: SftSettings, curated: Path,
         turned = second_demonstrations(rows, settings.second_marker, settings.second_share, settings.seed)
         demonstrations = pl.DataFrame(turned, schema=demonstrations.schema)
     model, tokenizer = starting_point(model_settings, curated, demonstrations, settings.seed)
-    examples = encode(demonstrations, tokenizer, model_settings.max_length)
+    examples = encode(demonstrations, tokenizer, models.longest(model) or NO_LIMIT)
     steps = fit(model, examples, tokenizer.pad_token_id or 0, settings, scratch)
-    model.eval()
     models.save_policy(model, tokenizer, out / "policy")
     artifacts.write(out / "metrics.parquet", artifacts.SFT_STEPS, steps)
 
@@ -53,12 +54,15 @@ def starting_point(
 ) -> tuple[nn.Module, Any]:
     """A pretrained policy, or a fresh one whose vocabulary is every word of the prompts and demonstrations."""
     if settings.path is not None:
-        return models.load_policy(settings.path, settings.dtype)
+        model, tokenizer = models.load_policy(settings.path, "float32")
+        if settings.max_length is not None:
+            setattr(model.config, models.LIMIT, settings.max_length)
+        return with_master_weights(model, settings.dtype), tokenizer
     prompts = artifacts.read(curated / "prompts.parquet", artifacts.PROMPTS, ["prompt"])
     texts = [m["content"] for row in (*prompts["prompt"], *demonstrations["prompt"]) for m in row]
     words = {w for text in (*texts, *demonstrations["response"]) for w in text.split()}
-    tokenizer = models.word_tokenizer(words, settings.max_length)
-    return models.from_scratch(settings, tokenizer, seed), tokenizer
+    tokenizer = models.word_tokenizer(words, settings.max_length or models.MAX_LENGTH)
+    return with_master_weights(models.from_scratch(settings, tokenizer, seed), settings.dtype), tokenizer
 
 
 def encode(demonstrations: pl.DataFrame, tokenizer: Any, max_length: int) -> list[Example]:
@@ -78,7 +82,8 @@ def encode(demonstrations: pl.DataFrame, tokenizer: Any, max_length: int) -> lis
         ids = [*prompt, *response, tokenizer.eos_token_id]
         if len(ids) > max_length:
             raise ValueError(
-                f"demonstration of prompt {row['prompt_id']} has {len(ids)} tokens, more than model.max_length = {max_length}"
+                f"demonstration of prompt {row['prompt_id']} has {len(ids)} tokens, more than the model takes "
+                f"({max_length}); see curate.too_long, or raise model.max_length"
             )
         examples.append((ids, len(prompt)))
     return examples
@@ -97,7 +102,7 @@ def fit(
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         print(f"resuming at step {start}", flush=True)
-    policy = Policy(model.train())
+    policy = Policy(model)
     with progress(settings.steps, "sft", done=start) as reporter:
         for step, batch in batches(examples, settings.batch, settings.steps, settings.seed):
             if step < start:
