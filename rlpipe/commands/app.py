@@ -20,6 +20,7 @@ from rlpipe.commands import (
     search,
 )
 from rlpipe.commands.opener import readable_errors
+from rlpipe.pipeline.portable import pin_kernels
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +38,7 @@ COMMANDS = (
 def _readable(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        pin_kernels()
         with readable_errors():
             command(*args, **kwargs)
 

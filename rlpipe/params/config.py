@@ -44,6 +44,10 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     study: str | None = Field(None, description="results go to results/<study> and logs to logs/<study>")
+    portable: bool = Field(
+        True,
+        description="kernels of one vector width, for equal results on all x86 processors with AVX2; false: the fastest",
+    )
     curate: CurateSettings
     model: ModelSettings = Field(default_factory=lambda: ModelSettings.model_validate({}))
     sft: SftSettings = Field(default_factory=lambda: SftSettings.model_validate({}))

@@ -71,6 +71,7 @@ def machine() -> dict[str, Any]:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "avx2": "avx2" in flags,
         "avx512": "avx512f" in flags,
+        "kernels": kernels(),
         "devices": devices(),
     }
 
@@ -81,6 +82,12 @@ def devices() -> list[str]:
     if torch is None or not torch.cuda.is_available():
         return []
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+def kernels() -> str | None:
+    """The vector width of PyTorch's kernels, where it was used: `AVX2`, `AVX512`."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else str(torch.backends.cpu.get_cpu_capability())
 
 
 def cpu_flags() -> frozenset[str]:

@@ -31,6 +31,7 @@ PLUMBING = (
     "rlpipe.pipeline.import_guard",
     "rlpipe.pipeline.machine",
     "rlpipe.pipeline.plan",
+    "rlpipe.pipeline.portable",
     "rlpipe.progress",
     "rlpipe.pipeline.provenance",
     "rlpipe.pipeline.record",

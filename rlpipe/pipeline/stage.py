@@ -24,6 +24,7 @@ from typing import Any
 from rlpipe.pipeline import provenance
 from rlpipe.pipeline.code_hash import Code
 from rlpipe.pipeline.import_guard import ImportGuard
+from rlpipe.pipeline.portable import pin_kernels
 from rlpipe.pipeline.provenance import (
     PLUMBING,
     ProvenanceError,
@@ -154,6 +155,7 @@ def _run(spec: Spec, action: str, code: Code, devices: int) -> None:
         scratch,
     )
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(spec.threads)), TOKENIZERS_PARALLELISM="false")
+    pin_kernels(spec.params.get("portable", True))
     if devices:
         from rlpipe.pipeline.devices import lease
 

@@ -13,7 +13,7 @@ rule contamination:
         mem_mb=1500,
         runtime=240,
     params:
-        uses=["contamination", "runs.{run}.plant", "runs.{run}.split"],
+        uses=["portable", "contamination", "runs.{run}.plant", "runs.{run}.split"],
         code=checkers,
         devices=1,
         threads=settings.contamination.threads,

@@ -12,7 +12,7 @@ rule evaluate:
         mem_mb=1500,
         runtime=240,
     params:
-        uses=["evaluate", "environment"],
+        uses=["portable", "evaluate", "environment"],
         code=checkers_and_environment,
         devices=1,
         threads=settings.evaluate.threads,

@@ -14,7 +14,7 @@ rule search:
         mem_mb=1500,
         runtime=240,
     params:
-        uses=["search", "environment"],
+        uses=["portable", "search", "environment"],
         code=checkers_and_environment,
         devices=1,
         threads=SEARCH_THREADS,

@@ -12,7 +12,7 @@ rule sft:
         mem_mb=1500,
         runtime=240,
     params:
-        uses=["model", "sft"],
+        uses=["portable", "model", "sft"],
         code=[],
         devices=1,
         threads=settings.sft.threads,
@@ -37,6 +37,7 @@ rule train:
         runtime=1440,
     params:
         uses=[
+            "portable",
             "model",
             "train",
             "environment",

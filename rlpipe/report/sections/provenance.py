@@ -126,9 +126,21 @@ def machines(data: Data) -> str:
     if not found:
         return "No artifact records the machine it was made on."
     if len(found) == 1:
-        return f"All artifacts were made on one kind of machine: {escape(next(iter(found)))}."
+        return f"All artifacts were made on one kind of machine: {escape(next(iter(found)))}.{_elsewhere(data)}"
     each = "; ".join(f"{escape(text)} (<code>{escape(name)}</code> and others)" for text, name in found.items())
-    return f"The artifacts were made on {len(found)} kinds of machine, so their times do not compare: {each}."
+    return f"The artifacts were made on {len(found)} kinds of machine, so their times do not compare: {each}.{_elsewhere(data)}"
+
+
+def _elsewhere(data: Data) -> str:
+    """What another processor would make of it."""
+    widths = {(data.environment(name).get("machine") or {}).get("kernels") for name in data.inputs} - {None}
+    if widths == {"AVX2"}:
+        return (
+            " Kernels were pinned to AVX2 (<code>portable</code>), so that another x86 processor with AVX2 repeats every "
+            "number to the bit with the same versions and threads; accelerators and other architectures do not."
+        )
+    named = listing(sorted(str(width) for width in widths))
+    return f" Kernels were those of {named}: another processor ends with other policies." if widths else ""
 
 
 def _machine(value: Any) -> str:

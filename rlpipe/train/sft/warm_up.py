@@ -20,6 +20,7 @@ from rlpipe.progress import progress
 from rlpipe.tasks.second_response import second_demonstrations
 from rlpipe.train import checkpoint
 from rlpipe.train.determinism import deterministic
+from rlpipe.train.sft.muon import Muon
 from rlpipe.train.sft.settings import SftSettings
 
 Example = tuple[list[int], int]  # token ids, and how many of them are the prompt's
@@ -156,7 +157,7 @@ def make_optimizers(model: nn.Module, settings: SftSettings) -> list[torch.optim
     adamw.param_groups[0]["peak"] = settings.learning_rate
     optimizers: list[torch.optim.Optimizer] = [adamw]
     if muon_takes:
-        muon = torch.optim.Muon(inner, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=decay)
+        muon = Muon(inner, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=decay)
         muon.param_groups[0]["peak"] = settings.muon_learning_rate
         optimizers.append(muon)
     return optimizers
