@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.curate.files.shards import is_pattern, shards
 from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
 from rlpipe.environments.settings import EnvironmentSettings
 from rlpipe.evaluate.settings import EvaluateSettings
@@ -30,7 +31,6 @@ from rlpipe.train.sft.settings import SftSettings
 
 HOME = Path(__file__).resolve().parents[2]
 NAME = r"[a-z0-9][a-z0-9_-]*"
-ROWS_NAME_THEIR_SOURCE = ("auto", "rlpipe", "verl", "skyrl")  # layouts of files whose rows may be of any source
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
 
@@ -92,7 +92,7 @@ class Params(BaseModel):
                 found.add(f"rlpipe.tasks.{source.task}")
             elif isinstance(source, FileSource):
                 found.add("rlpipe.verifiers.code")
-                if source.format in ROWS_NAME_THEIR_SOURCE:  # any of them, which is only known once the file is read
+                if source.rows_name_their_source:  # any of them
                     found |= {f"rlpipe.tasks.{name}" for name in (*families(), "reasoning_gym")}
             else:
                 found.add("rlpipe.tasks.reasoning_gym")
@@ -103,8 +103,9 @@ class Params(BaseModel):
         return [f"rlpipe.environments.{self.environment.name}"] if self.environment else []
 
     def files(self) -> list[str]:
-        """Source files of prompts, in order; their content is part of the key of `curate`."""
-        return [source.path for source in self.curate.sources if isinstance(source, FileSource)]
+        """Source files and folders of prompts, in order; their content is part of the key of `curate`."""
+        found = (file for source in self.curate.sources if isinstance(source, FileSource) for file in source.files)
+        return list(dict.fromkeys(map(str, found)))
 
 
 def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOME) -> Params:
@@ -222,8 +223,14 @@ def _sources(params: Params, home: Path) -> Iterator[str]:
             owner, _, family = (source.data_source or "").partition("/")
             if owner == "rlpipe" and family not in families():
                 yield f"{key}.data_source = {source.data_source}: no such family{did_you_mean(family, families())}"
-            if not Path(source.path).is_file() and not Path(f"{source.path}.dvc").is_file():
-                yield f"{key}.path = {source.path}: no such file, nor a pointer {source.path}.dvc to pull it by"
+            if not is_pattern(source.path) and not Path(source.path).exists():
+                if not Path(f"{source.path.rstrip('/')}.dvc").is_file():
+                    yield f"{key}.path = {source.path}: no such file, nor a pointer {source.path}.dvc to pull it by"
+                continue
+            try:
+                shards(source.path)
+            except ValueError as error:
+                yield f"{key}.path: {error}"
 
 
 def _levels(file: Path) -> list[str]:

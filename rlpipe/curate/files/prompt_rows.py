@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rlpipe.curate.files.records import Place, Record
+from rlpipe.curate.files.answers import NO_ANSWER, LeftOut, is_empty, judged_by_answer, reference
+from rlpipe.curate.files.records import Place, Record, Unreadable
 from rlpipe.overlap import normalize
 
 VERL = ("data_source", "prompt", "ability", "reward_model", "extra_info")
@@ -20,28 +21,34 @@ ROLES = ("system", "user", "assistant", "tool")
 PARTS = "join the text parts and drop the others, or leave the row out"
 
 
-def to_row(record: Record, place: Place, difficulty: str | None = None) -> Record | None:
+def to_row(record: Record, place: Place, difficulty: str | None = None) -> Record | LeftOut:
     """A row of prompts/1 from one of verl's layout.
 
-    Returns: None for a row without an answer.
+    Answers that are compared as short answers become text (`answers.reference`); those of other verifiers stay objects.
+    Values that JSON has no form for are kept as text where no column of prompts/1 is made of them.
+
+    Returns: why the row is left out, if it has no reference answer.
     Raises: RowError naming the place for a missing or malformed column.
     """
     own = all(name in record for name in OWN)
     reward = _struct(record, "reward_model", place)
     gold = reward.get("ground_truth")
-    if gold is None or _is_nan(gold) or (isinstance(gold, str) and not gold.strip()):
-        return None
+    if is_empty(gold):
+        return LeftOut(NO_ANSWER, f"reward_model.ground_truth is {gold!r}")
+    truth = _truth(gold, record.get("data_source"), place)
     messages = to_messages(record.get("prompt"), "prompt", place)
     extra = None if record.get("extra_info") is None else _struct(record, "extra_info", place)
     index, index_type = _index((extra or {}).get("index"))
     taken = {*VERL, *OWN, "split", "difficulty"} if own else set(VERL)
     metadata: Record = {
-        "columns": {name: value for name, value in record.items() if name not in taken},
-        "extra_info": None if extra is None else {k: v for k, v in extra.items() if k not in ("split", "index")},
-        "reward_model": {k: v for k, v in reward.items() if k not in ("style", "ground_truth")},
+        "columns": kept({name: value for name, value in record.items() if name not in taken}),
+        "extra_info": None if extra is None else kept({k: v for k, v in extra.items() if k not in ("split", "index")}),
+        "reward_model": kept({k: v for k, v in reward.items() if k not in ("style", "ground_truth")}),
         "gt_encoding": "text" if isinstance(gold, str) else "json",
         "index_type": index_type,
     }
+    if not isinstance(gold, str) and truth != _json(gold):
+        metadata["ground_truth"] = kept(gold)
     if absent := _absent(record, reward, extra):
         metadata["absent"] = absent
     return {
@@ -52,7 +59,7 @@ def to_row(record: Record, place: Place, difficulty: str | None = None) -> Recor
         "ability": _string(record.get("ability"), "ability", place, null=True),
         "reward_model": {
             "style": _string(reward.get("style"), "reward_model.style", place, null=True),
-            "ground_truth": gold if isinstance(gold, str) else dumped(gold, "reward_model.ground_truth", place),
+            "ground_truth": truth,
         },
         "extra_info": {
             "split": _string((extra or {}).get("split"), "extra_info.split", place, null=True),
@@ -64,14 +71,25 @@ def to_row(record: Record, place: Place, difficulty: str | None = None) -> Recor
     }
 
 
+def _truth(gold: object, source: object, place: Place) -> str:
+    column = "reward_model.ground_truth"
+    if judged_by_answer(source):
+        return _string(reference(gold, column, place), column, place) or ""
+    return gold if isinstance(gold, str) else dumped(gold, column, place)
+
+
 def to_verl(row: Mapping[str, Any]) -> Record:
     """The row in verl's layout, with the types and columns it was read with."""
     metadata = json.loads(row["metadata_json"])
     absent = set(metadata.get("absent", ()))
     gold = row["reward_model"]["ground_truth"]
+    if "ground_truth" in metadata:
+        gold = metadata["ground_truth"]
+    elif metadata.get("gt_encoding") == "json":
+        gold = json.loads(gold)
     reward = {
         "style": row["reward_model"]["style"],
-        "ground_truth": json.loads(gold) if metadata.get("gt_encoding") == "json" else gold,
+        "ground_truth": gold,
         **metadata.get("reward_model", {}),
     }
     extra = metadata.get("extra_info", {})
@@ -151,7 +169,7 @@ def _index(value: object) -> tuple[str | None, str]:
         return str(value), "int"
     if isinstance(value, float):
         return (str(int(value)) if value.is_integer() else repr(value)), "float"
-    return json.dumps(value, sort_keys=True, ensure_ascii=False), "json"
+    return _json(kept(value)), "json"
 
 
 def restored_index(text: str | None, kind: str) -> object:
@@ -169,6 +187,29 @@ def _absent(record: Record, reward: Record, extra: Record | None) -> list[str]:
     if extra is not None:
         absent += [f"extra_info.{name}" for name in ("split", "index") if name not in extra]
     return absent
+
+
+def kept(value: Any) -> Any:
+    """A value of columns that nobody uses as JSON can hold it: times and the like as text, bytes by their number only."""
+    if isinstance(value, Mapping):
+        return {_utf8(str(name)): kept(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [kept(inner) for inner in value]
+    if isinstance(value, str):
+        return _utf8(value)
+    if isinstance(value, bytes | bytearray):
+        return f"({len(value)} bytes, not kept)"
+    if isinstance(value, Unreadable):
+        return f"({value.type}, not kept)"
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def _utf8(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def dumped(value: object, column: str, place: Place) -> str:
