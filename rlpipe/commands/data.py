@@ -50,10 +50,10 @@ def import_(
     rows: Annotated[int, typer.Option(help="with --preview: so many")] = 3,
 ) -> None:
     """Write prompt files of another layout as prompts/1, or show how they would be read."""
-    from rlpipe.curate.files.columns import Columns
     from rlpipe.curate.files.importing import import_prompts
     from rlpipe.curate.files.importing import preview as look
     from rlpipe.curate.files.reading import Reading
+    from rlpipe.curate.files.tables.columns import Columns
 
     said = {"prompt": prompt, "answer": answer, "pattern": pattern, "options": options, "id": id, "level": level}
     number = int(choice) if choice in ("0", "1") else choice

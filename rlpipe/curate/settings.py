@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from rlpipe.curate.files.columns import Columns
 from rlpipe.curate.files.shards import is_pattern, shards
-from rlpipe.curate.files.tables import CONVERSATIONS, FORMATS
+from rlpipe.curate.files.tables.columns import Columns
+from rlpipe.curate.files.tables.known import CONVERSATIONS, FORMATS
 from rlpipe.overlap.thresholds import OverlapThresholds, Paraphrases
 
 Split = Literal["demonstration", "train", "probe", "test"]

@@ -1,4 +1,4 @@
-r"""From what a file holds for an answer to a reference answer, and when two of them say the same.
+"""From what a file holds for an answer to a reference answer, and when two of them say the same.
 
 Numbers keep their value whatever their type: 18.0 is `18`, 1e-07 is `0.0000001`.
 """
@@ -6,7 +6,6 @@ Numbers keep their value whatever their type: 18.0 is `18`, 1e-07 is `0.0000001`
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,8 +23,6 @@ PLACEHOLDERS = frozenset(
 VALUES = ("answer", "value", "final_answer", "ground_truth", "target")  # where an object keeps its answer
 UNITS = ("unit", "units")
 SEVERAL = "name the one that counts by its path (final_answer.0, answer.value), or leave the row out"
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])")
-_BARE = re.compile(r"\s*((?:[^\s{}$\\]|\\[A-Za-z]+)[^\s{}$\\]*)(?=\s*(?:\\[)\]]|\$|$))")
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def judged_by_answer(source: object) -> bool:
 
 
 def spelling(source: str, gold: str) -> str:
-    """A reference answer without its spelling: `\\frac12`, `1/2` and `0.5` are one."""
+    """A reference answer without its spelling: `1/2`, `1/2` and `0.5` are one."""
     if not judged_by_answer(source):
         return gold
     value = parse(gold)
@@ -121,9 +118,8 @@ def _of_list(values: list[Any], column: str, place: Place) -> str:
 
 def _of_object(value: Mapping[str, Any], column: str, place: Place) -> str | None:
     filled = {name: inner for name, inner in value.items() if not is_empty(inner)}
-    named = [name for name in filled if name in VALUES or len(filled) == 1]
-    rest = [name for name in filled if name not in named and name not in UNITS]
-    if len(named) != 1 or rest or any(name in UNITS for name in named):
+    named = [name for name in filled if name in VALUES]
+    if len(named) != 1 or any(name not in (*VALUES, *UNITS) for name in filled):
         raise place.error(column, value, "an object, of which it is not clear what the answer is", SEVERAL)
     text = reference(filled[named[0]], f"{column}.{named[0]}", place)
     unit = next((filled[name] for name in UNITS if name in filled), None)
@@ -133,42 +129,3 @@ def _of_object(value: Mapping[str, Any], column: str, place: Place) -> str | Non
     if whole.kind != "percent" and not whole.unit:
         raise place.error(column, value, f"{unit!r} is no unit that is known", SEVERAL)
     return f"{text} {unit}"
-
-
-def found(text: str, pattern: str) -> str | None:
-    """The reference in a text: in its last box, behind its last `####`, or the last match of an expression."""
-    if pattern == "boxed":
-        return last_boxed(text)
-    if pattern == "####":
-        _, marker, gold = text.rpartition("####")
-        return gold.strip().replace(",", "") if marker else None
-    matches = list(re.finditer(pattern, text))
-    return (matches[-1][matches[-1].re.groups] or "").strip() if matches else None
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Content of the last box whose braces balance; None where there is none.
-
-    A box is `\boxed{...}`, `\fbox{...}`, `\framebox{...}`, or one of these before a single word that ends its formula:
-    `$\boxed 2$`. Where more follows, as in `\boxed 2+3`, nobody knows what is boxed, and it is none.
-    """
-    for match in reversed(list(_BOX.finditer(text))):
-        opening = re.match(r"\s*\{", text[match.end() :])
-        if opening is None:
-            bare = _BARE.match(text, match.end())
-            if bare is not None:
-                return bare[1].rstrip(".,;")
-            continue
-        content = _balanced(text, match.end() + opening.end())
-        if content is not None:
-            return content
-    return None
-
-
-def _balanced(text: str, first: int) -> str | None:
-    depth = 1
-    for i in range(first, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[i], 0) if text[i - 1] != "\\" else 0
-        if not depth:
-            return text[first:i]
-    return None

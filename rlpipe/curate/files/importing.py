@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rlpipe.artifacts import PROMPTS, TableWriter
 from rlpipe.curate.files.answers import LeftOut, agree
-from rlpipe.curate.files.columns import Columns
 from rlpipe.curate.files.reading import Reading, prompt_rows
 from rlpipe.curate.files.records import Place, Record
+from rlpipe.curate.files.tables.columns import Columns
 
 ROWS = 4096
 

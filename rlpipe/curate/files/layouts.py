@@ -1,6 +1,6 @@
 """Layouts of other projects whose rows are conversations, or come with a judge of their own, brought into verl's.
 
-Source: specification 7.4. Tables of problems are read by `table_rows`.
+Source: specification 7.4. Tables of problems are read by `tables.rows`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from rlpipe.curate.files.answers import is_empty
 from rlpipe.curate.files.records import Place, Record
-from rlpipe.curate.files.tables import PARTS
+from rlpipe.curate.files.tables.known import PARTS
 
 GOLD = ("solution", "answer", "ground_truth", "label")
 NO_SOURCE = "name the data source (--data-source, or data_source in params.yaml): it chooses the verifier"

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlpipe.curate.files.answers import NO_ANSWER, LeftOut, is_empty, judged_by_answer, reference
+from rlpipe.curate.files.messages import text_of, to_messages
 from rlpipe.curate.files.records import Place, Record, Unreadable
 from rlpipe.overlap import normalize
 
 VERL = ("data_source", "prompt", "ability", "reward_model", "extra_info")
 OWN = ("prompt_id", "norm_hash", "metadata_json")  # columns that an export of ours adds, and `split`, `difficulty`
-ROLES = ("system", "user", "assistant", "tool")
-PARTS = "join the text parts and drop the others, or leave the row out"
 
 
 def to_row(record: Record, place: Place, difficulty: str | None = None) -> Record | LeftOut:
@@ -54,15 +53,15 @@ def to_row(record: Record, place: Place, difficulty: str | None = None) -> Recor
     return {
         "prompt_id": normalize.prompt_id(messages),
         "norm_hash": normalize.norm_hash(messages),
-        "data_source": _string(record.get("data_source"), "data_source", place),
+        "data_source": text_of(record.get("data_source"), "data_source", place),
         "prompt": messages,
-        "ability": _string(record.get("ability"), "ability", place, null=True),
+        "ability": text_of(record.get("ability"), "ability", place, null=True),
         "reward_model": {
-            "style": _string(reward.get("style"), "reward_model.style", place, null=True),
+            "style": text_of(reward.get("style"), "reward_model.style", place, null=True),
             "ground_truth": truth,
         },
         "extra_info": {
-            "split": _string((extra or {}).get("split"), "extra_info.split", place, null=True),
+            "split": text_of((extra or {}).get("split"), "extra_info.split", place, null=True),
             "index": index,
         },
         "metadata_json": dumped(metadata, "metadata_json", place),
@@ -74,7 +73,7 @@ def to_row(record: Record, place: Place, difficulty: str | None = None) -> Recor
 def _truth(gold: object, source: object, place: Place) -> str:
     column = "reward_model.ground_truth"
     if judged_by_answer(source):
-        return _string(reference(gold, column, place), column, place) or ""
+        return text_of(reference(gold, column, place), column, place) or ""
     return gold if isinstance(gold, str) else dumped(gold, column, place)
 
 
@@ -104,48 +103,6 @@ def to_verl(row: Mapping[str, Any]) -> Record:
         "extra_info": extra and {k: v for k, v in extra.items() if f"extra_info.{k}" not in absent},
     }
     return {k: v for k, v in whole.items() if k not in absent} | metadata.get("columns", {})
-
-
-def to_messages(value: object, column: str, place: Place) -> list[dict[str, str]]:
-    """Messages with a role and a text each, the last of them the user's; text parts are joined.
-
-    Raises: RowError for anything else.
-    """
-    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        raise place.error(column, value, "not a list of messages", "give a list of {role, content}")
-    messages = [_message(m, column, place) for m in value]
-    if messages[-1]["role"] != "user":
-        role = messages[-1]["role"]
-        raise place.error(column, role, "the last message is not the user's", "end the prompt with a user message")
-    return messages
-
-
-def _message(value: object, column: str, place: Place) -> dict[str, str]:
-    if not isinstance(value, Mapping) or value.get("role") not in ROLES:
-        raise place.error(column, value, f"not a message with a role of {', '.join(ROLES)}", "mend or remove the row")
-    if more := [k for k, v in value.items() if k not in ("role", "content") and v is not None]:
-        raise place.error(column, more, "a message has a role and a content only", "move the rest to extra_info")
-    content = value.get("content")
-    if isinstance(content, Sequence) and not isinstance(content, str):
-        texts = [
-            part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None for part in content
-        ]
-        if any(not isinstance(text, str) for text in texts):
-            raise place.error(column, content, "a message that is not text", PARTS)
-        content = "".join(text for text in texts if text is not None)
-    return {"role": str(value["role"]), "content": _string(content, f"{column}.content", place) or ""}
-
-
-def _string(value: object, column: str, place: Place, null: bool = False) -> str | None:
-    if value is None and null:
-        return None
-    if not isinstance(value, str):
-        raise place.error(column, value, "must be text", "fill it in, or leave the row out")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise place.error(column, value, f"not text in UTF-8 ({error.reason})", "mend or remove the row") from error
-    return value
 
 
 def _struct(record: Record, column: str, place: Place) -> Record:

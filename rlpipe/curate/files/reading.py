@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 from rlpipe import artifacts
 from rlpipe.artifacts import PROMPTS
 from rlpipe.curate.files.answers import LeftOut, is_placeholder, judged_by_answer
-from rlpipe.curate.files.columns import Columns
 from rlpipe.curate.files.layouts import ADAPTERS, Request, adapt, conversation, loose
 from rlpipe.curate.files.prompt_rows import to_row
-from rlpipe.curate.files.recognise import HEAD, Head, check_parts, recognise
 from rlpipe.curate.files.records import Place, Record, RowError, files, records
 from rlpipe.curate.files.shards import is_pattern
-from rlpipe.curate.files.table_rows import level_of, table_row
-from rlpipe.curate.files.tables import FORMATS, TABLES
+from rlpipe.curate.files.tables.columns import Columns
+from rlpipe.curate.files.tables.known import FORMATS, TABLES
+from rlpipe.curate.files.tables.recognise import HEAD, Head, check_parts, recognise
+from rlpipe.curate.files.tables.rows import level_of, table_row
 from rlpipe.overlap import normalize
 
 NO_SOURCE = "name the data source (--data-source, or data_source in curate.sources)"

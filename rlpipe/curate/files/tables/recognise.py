@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rlpipe.curate.files.answers import LeftOut, is_empty, reference, spelling
-from rlpipe.curate.files.columns import MISSING, Columns, at, value_of
 from rlpipe.curate.files.records import Place, Record, RowError
-from rlpipe.curate.files.table_rows import table_row
-from rlpipe.curate.files.tables import PARTS, TABLES
+from rlpipe.curate.files.tables.columns import MISSING, Columns, at, value_of
+from rlpipe.curate.files.tables.known import PARTS, TABLES
+from rlpipe.curate.files.tables.rows import table_row
 
 HEAD = 64  # rows that are looked at
 LONGEST = 300  # characters of an answer in a column of its own; longer ones are worked solutions

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from rlpipe.curate.files.answers import NO_ANSWER, LeftOut, found, is_empty, reference
-from rlpipe.curate.files.columns import FIELD, MISSING, Columns, at, value_of
-from rlpipe.curate.files.options import Options, letter, options
+from rlpipe.curate.files.answers import NO_ANSWER, LeftOut, is_empty, reference
 from rlpipe.curate.files.records import Place, Record
+from rlpipe.curate.files.tables.columns import FIELD, MISSING, Columns, at, value_of
+from rlpipe.curate.files.tables.options import Options, letter, options
+from rlpipe.curate.files.tables.patterns import found
 
 INSTRUCTION = {
     "####": 'Think step by step and write the final answer after "####".',

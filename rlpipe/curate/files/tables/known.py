@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rlpipe.curate.files.columns import Columns
+from rlpipe.curate.files.tables.columns import Columns
 
 GSM8K, MATH = "openai/gsm8k", "DigitalLearningGmbH/MATH-lighteval"
 
@@ -25,8 +25,8 @@ class Table:
     source: str | None = None
 
 
-def _table(prompt: str, answer: str, source: str | None = None, /, **more: str | int) -> Table:
-    return Table(Columns.model_validate({"prompt": prompt, "answer": answer, **more}), source)
+def _table(prompt: str, answer: str, data_source: str | None = None, **more: str | int) -> Table:
+    return Table(Columns.model_validate({"prompt": prompt, "answer": answer, **more}), data_source)
 
 
 _MATH = {"level": "level?", "source": "data_source?", "id": "id?"}
