@@ -42,7 +42,7 @@ def judged_by_answer(source: object) -> bool:
 
 
 def spelling(source: str, gold: str) -> str:
-    """A reference answer without its spelling: `1/2`, `1/2` and `0.5` are one."""
+    """A reference answer without its spelling: `2/4`, `1/2` and `0.5` are one."""
     if not judged_by_answer(source):
         return gold
     value = parse(gold)
