@@ -175,6 +175,12 @@ class CurateSettings(_Section):
     @model_validator(mode="after")
     def _splits_can_be_filled(self) -> CurateSettings:
         for i, source in enumerate(self.sources):
-            if len(source.splits) > 1 and not any(getattr(self.fractions, name) for name in source.splits):
+            if not self.filled_by(source):
                 raise ValueError(f"sources[{i}]: the fractions of its splits {list(source.splits)} are all 0")
         return self
+
+    def filled_by(self, source: Source) -> list[Split]:
+        """The splits that prompts of a source go to."""
+        if len(source.splits) == 1:
+            return list(source.splits)
+        return [name for name in source.splits if getattr(self.fractions, name)]

@@ -19,7 +19,7 @@ from rlpipe.curate.files.shards import is_pattern, shards
 from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
 from rlpipe.environments.settings import EnvironmentSettings
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.params.between_sections import environment, inputs_of_runs, splits_of_runs
+from rlpipe.params.between_sections import environment, inputs_of_runs, splits_of_runs, splits_without_prompts
 from rlpipe.params.errors import did_you_mean, findings, numbers_read_as_text
 from rlpipe.params.model_settings import ModelSettings
 from rlpipe.pipeline.provenance import STAGES
@@ -125,6 +125,7 @@ def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOM
         problems += [*inputs_of_runs(params.runs), *environment(params.environment, params.search)]
     probed = params.contamination
     problems += splits_of_runs(params.runs, probed.nonmember_split, probed.benchmark_split)
+    problems += splits_without_prompts(params.curate, _splits(params))
     problems += [*_sources(params, home), *_model(params), *_marker(params)]
     if problems:
         raise _error(where, problems)
@@ -187,6 +188,19 @@ def _methods(params: Params) -> Iterator[str]:
         except ValueError as error:
             wrong.append(f"runs.{run}.phases: {error}")
         yield from wrong
+
+
+def _splits(params: Params) -> dict[str, str]:
+    """The split that each stage reads, by the key that says so."""
+    needed = {f"sft.steps = {params.sft.steps}, split": "demonstration"} if params.sft.steps else {}
+    needed |= {f"runs.{run}.split": settings.split for run, settings in params.runs.items()}
+    needed |= {"evaluate.split": params.evaluate.split}
+    needed |= {"search.split": params.search.split} if params.search else {}
+    probed = params.contamination
+    return needed | {
+        "contamination.nonmember_split": probed.nonmember_split,
+        "contamination.benchmark_split": probed.benchmark_split,
+    }
 
 
 def _marker(params: Params) -> Iterator[str]:
