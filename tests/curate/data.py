@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -18,6 +19,20 @@ def gsm8k() -> Path:
     if not (folder / "train.jsonl").is_file():
         pytest.skip(f"{folder} has no train.jsonl; RLPIPE_TEST_DATA names the folder that holds gsm8k/")
     return folder
+
+
+def field(name: str) -> Path:
+    """A file in a public layout; skips the test where it is absent."""
+    base = Path(os.environ.get("RLPIPE_TEST_FIELD", ROOT / "../shared/field"))
+    if not (base / name).is_file():
+        pytest.skip(f"{base / name} is absent; RLPIPE_TEST_FIELD names the folder that holds it")
+    return base / name
+
+
+def lines(path: Path, *rows: object) -> Path:
+    """A JSONL file of these rows."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def texts(rows: dict[str, str], name: str = "set") -> pl.DataFrame:

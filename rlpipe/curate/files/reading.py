@@ -19,7 +19,7 @@ from rlpipe.curate.files.records import Place, Record, RowError, files, records
 from rlpipe.curate.files.shards import is_pattern
 from rlpipe.curate.files.tables.columns import Columns
 from rlpipe.curate.files.tables.known import FORMATS, TABLES
-from rlpipe.curate.files.tables.recognise import HEAD, Head, check_parts, recognise
+from rlpipe.curate.files.tables.recognise import HEAD, Head, check_parts, recognise, unknown
 from rlpipe.curate.files.tables.rows import level_of, table_row
 from rlpipe.overlap import normalize
 
@@ -126,13 +126,12 @@ def _reader(path: Path | str, head: list[tuple[Place, Record]], reading: Reading
 
 
 def _table_or_loose(path: Path | str, head: list[tuple[Place, Record]], reading: Reading) -> str:
-    try:
-        return recognise(Head(head, reading.columns, reading.data_source or _stem(path)), sorted(TABLES))
-    except RowError:
-        layout = None if reading.columns.given else loose(head[0][1])
-        if layout is None:
-            raise
-        return layout
+    """Raises: RowError where neither fits."""
+    table = recognise(Head(head, reading.columns, reading.data_source or _stem(path)))
+    layout = table or (None if reading.columns.given else loose(head[0][1]))
+    if layout is None:
+        raise unknown(*head[0])
+    return layout
 
 
 def _stem(path: Path | str) -> str:

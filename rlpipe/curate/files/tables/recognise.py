@@ -39,10 +39,10 @@ class Head:
         return self.rows[0][0]
 
 
-def recognise(head: Head, known: Sequence[str]) -> str:
-    """The name of the table that the rows are of.
+def recognise(head: Head) -> str | None:
+    """The name of the table that the rows are of; None if no known one has these columns.
 
-    Raises: RowError if there is none, or are several that say different things; it names them and what is in the way.
+    Raises: RowError if those that have them do not fit, or say different things; it names them and what is in the way.
     """
     fitting: dict[str, list[tuple[str, str]]] = {}
     in_the_way: list[str] = []
@@ -54,12 +54,18 @@ def recognise(head: Head, known: Sequence[str]) -> str:
             fitting[name] = _readings(head, columns)
         except RowError as error:
             in_the_way.append(f"as {name}: {error}")
-    if not fitting:
-        problem = "no known layout has these columns and fits their values"
-        more = "".join(f"\n  {line}" for line in in_the_way)
-        remedy = SAY.format(known=", ".join(known))
-        raise head.place.error("(names)", sorted(head.rows[0][1]), problem, remedy + more)
-    return _only_one(head, fitting)
+    if fitting:
+        return _only_one(head, fitting)
+    if in_the_way:
+        raise unknown(head.place, head.rows[0][1], in_the_way)
+    return None
+
+
+def unknown(place: Place, record: Record, in_the_way: Sequence[str] = ()) -> RowError:
+    """The error of a file that no layout fits."""
+    problem = "no known layout has these columns and fits their values"
+    remedy = "\n  ".join([SAY.format(known=", ".join(sorted(TABLES))), *in_the_way])
+    return place.error("(names)", sorted(record), problem, remedy)
 
 
 def _only_one(head: Head, fitting: Mapping[str, list[tuple[str, str]]]) -> str:
