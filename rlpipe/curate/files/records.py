@@ -171,5 +171,7 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
                     problem = f"{len(cells)} cells under {len(names)} names of columns"
                     raise Place(path, number).error("(whole row)", cells, problem, "put texts with commas in quotes")
                 yield number, {name: cell or None for name, cell in zip(names, cells, strict=True)}
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise RowError(f"{path}: row {number + 1}: not CSV in UTF-8 ({error}); write the file again") from error
+        except csv.Error as error:
+            raise RowError(f"{path}: row {number + 1}: not CSV ({error}); write the file again") from error
+        except UnicodeDecodeError as error:
+            raise RowError(f"{path}: not text in UTF-8 ({error}); write the file again") from error
