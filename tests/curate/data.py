@@ -1,13 +1,19 @@
-"""Where real data lie, and small tables to test with."""
+"""Where real data lie, small tables to test with, and what is read of them."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+
+from rlpipe.curate.files.answers import LeftOut
+from rlpipe.curate.files.reading import Reading, prompt_rows
+from rlpipe.curate.files.records import Record
+from rlpipe.curate.files.tables.columns import Columns
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,6 +39,25 @@ def lines(path: Path, *rows: object) -> Path:
     """A JSONL file of these rows."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def read(path: Path | str, **said: Any) -> list[tuple[str, Record | LeftOut]]:
+    columns = Columns.model_validate(said.pop("columns", {}))
+    return [(layout, row) for _, layout, row in prompt_rows(path, Reading(columns=columns, **said))]
+
+
+def one(tmp_path: Path, record: Record, **columns: Any) -> Record:
+    ((_, row),) = read(lines(tmp_path / "set.jsonl", record), columns=columns)
+    assert isinstance(row, dict), row
+    return row
+
+
+def prompt(row: Record) -> str:
+    return str(row["prompt"][0]["content"])
+
+
+def gold(row: Record) -> str:
+    return str(row["reward_model"]["ground_truth"])
 
 
 def texts(rows: dict[str, str], name: str = "set") -> pl.DataFrame:
