@@ -57,6 +57,8 @@ def test_a_template_says_where_the_options_stand(tmp_path: Path) -> None:
         ({"a": 3}, {"choice": 0}, "column 'a' is 3: no position among 3 options, counted from 0"),
         ({"a": 0}, {"choice": 1}, "no position among 3 options, counted from 1"),
         ({"a": "A", "o": ["B", "A"]}, {}, "option A by its letter and B by its text"),
+        ({"a": "red", "o": ["red", "red"]}, {}, "it is not clear which of the options A, B;"),
+        ({"a": True}, {"choice": 0}, "column 'a' is True: no position among 3"),
         ({"o": [None, "x"]}, {}, "column 'o' is None: an option that is no text"),
         ({"o": "1 or 2"}, {}, r"column 'o' is '1 or 2': no options A\) and B\) in it"),
         ({"q": None}, {}, "column 'q' is None: missing; fill it in"),

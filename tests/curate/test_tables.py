@@ -226,3 +226,28 @@ def test_columns_are_not_for_conversations(tmp_path: Path) -> None:
     path = lines(tmp_path / "set.jsonl", {"problem": "p", "answer": "4"})
     with pytest.raises(RowError, match=r"columns \{'level': 'x'\} are said of a file in the layout verl"):
         read(path, format="verl", columns={"level": "x"})
+
+
+def test_rows_that_only_one_table_reads_are_no_contradiction(tmp_path: Path) -> None:
+    rows = [
+        {"problem": "p", "answer": "4", "solution": r"so \boxed{4}"},
+        {"problem": "q", "answer": "5", "solution": "so"},
+    ]
+    assert [layout for layout, _ in read(lines(tmp_path / "set.jsonl", *rows))] == ["math", "math"]
+
+
+def test_a_worked_solution_is_no_other_answer(tmp_path: Path) -> None:
+    assert gold(one(tmp_path, {"problem": "p", "answer": "4", "ground_truth": "step " * 100})) == "4"
+
+
+def test_what_is_said_goes_before_what_a_layout_says(tmp_path: Path) -> None:
+    path = lines(tmp_path / "set.jsonl", {"question": "q", "answer": "so\n#### 7", "final": "8", "data_source": "d"})
+    rows = [
+        read(path, format="gsm8k", columns={"answer": "final"}),
+        read(path, format="gsm8k", columns={"level": "final", "source": "data_source"}),
+        read(path, format="gsm8k", columns={"source": "data_source"}, data_source="e"),
+    ]
+    found = [row for ((_, row),) in rows if isinstance(row, dict)]
+    assert [gold(row) for row in found] == ["8", "7", "7"], "the pattern belongs to the answer"
+    assert [row["data_source"] for row in found] == ["openai/gsm8k", "d", "e"]
+    assert found[1]["difficulty"] == "8"

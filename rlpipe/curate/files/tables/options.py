@@ -117,7 +117,7 @@ def letter(answer: Any, found: Options, choice: str | int | None, column: str, p
 def _at_position(answer: Any, found: Options, first: int, column: str, place: Place) -> str:
     text = str(int(answer)) if isinstance(answer, float) and answer.is_integer() else str(answer).strip()
     number = int(text) - first if text.isdecimal() else -1
-    if not 0 <= number < len(found.labels) or isinstance(answer, bool):
+    if not 0 <= number < len(found.labels):
         problem = f"no position among {len(found.labels)} options, counted from {first}"
         raise place.error(column, answer, problem, SAY)
     return found.labels[number]

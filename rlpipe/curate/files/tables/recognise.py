@@ -1,8 +1,8 @@
 """Which table a file is, told from the columns of its first rows and from what stands in them; never by a guess.
 
 A table fits if its columns are there, some row has a reference answer by it, and nothing is left over that may belong to
-the problem or be another answer. An answer in a column of its own goes before one inside a solution. If tables fit that
-read other prompts or references, the file is refused, and so it is if none fits.
+the problem or be another answer. If tables fit that read other prompts or references, the file is refused, and so it is
+if none fits.
 """
 
 from __future__ import annotations
@@ -69,15 +69,14 @@ def unknown(place: Place, record: Record, in_the_way: Sequence[str] = ()) -> Row
 
 
 def _only_one(head: Head, fitting: Mapping[str, list[tuple[str, str]]]) -> str:
-    """The first of the best, which all have to say the same."""
-    plain = [name for name in fitting if head.said.over(TABLES[name].columns).pattern is None]
-    best = plain or list(fitting)
-    for name in best[1:]:
-        if any(a != b for a, b in zip(fitting[best[0]], fitting[name], strict=True) if a[1] and b[1]):
-            both = " or ".join(f"{n} ({_in_words(head.said.over(TABLES[n].columns))})" for n in (best[0], name))
+    """The first of them, where all say the same."""
+    first, *others = fitting
+    for name in others:
+        if any(a != b for a, b in zip(fitting[first], fitting[name], strict=True) if a[1] and b[1]):
+            both = " or ".join(f"{n} ({_in_words(head.said.over(TABLES[n].columns))})" for n in (first, name))
             problem = f"may be read as {both}, and they differ"
-            raise head.place.error("(names)", sorted(head.rows[0][1]), problem, SAY.format(known=" or ".join(best)))
-    return best[0]
+            raise head.place.error("(names)", sorted(head.rows[0][1]), problem, SAY.format(known=" or ".join(fitting)))
+    return first
 
 
 def _in_words(columns: Columns) -> str:
