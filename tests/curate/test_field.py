@@ -102,6 +102,15 @@ def test_equal_words_with_equal_references_are_one(tmp_path: Path) -> None:
     assert [(r["reason"], r["row"][-2:] in (":1", ":2")) for r in rejected] == [("same words", True)]
 
 
+def test_near_duplicates_with_equal_references_are_one(tmp_path: Path) -> None:
+    story = (
+        "{} has 5 boxes of 12 pencils, gives a third away and shares the rest among 4 friends; how many does each get?"
+    )
+    rows = [{"problem": story.format(who), "answer": a} for who, a in (("Ana", "10"), ("Luis", "10.0"), ("Mia", "11"))]
+    rejected = curated(tmp_path, *rows).rejected
+    assert [(r["reason"], r["row"][-2:] in (":1", ":2")) for r in rejected] == [("near duplicate", True)]
+
+
 def verl(i: int, gold: object) -> dict[str, Any]:
     return {
         "data_source": "math_dapo",
