@@ -90,8 +90,11 @@ def test_evaluate_writes_the_stages_artifacts(problems: Path, tmp_path: Path) ->
 
 
 def test_overlap_of_two_files_ends_in_a_verdict(problems: Path, tmp_path: Path) -> None:
+    with problems.open("a") as lines:
+        lines.write('\n{"question": "What?", "answer": ""}\n')
     output = run("contamination", "--train", problems, "--eval", problems, "--out", tmp_path / "out")
     assert "contaminated" in output
+    assert f"{problems}:  left out, no reference answer: 1; first {problems}:6" in output
 
 
 @pytest.mark.parametrize(

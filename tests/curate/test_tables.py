@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from rlpipe.curate.files.answers import is_empty
 from rlpipe.curate.files.records import Record, RowError
 from rlpipe.curate.files.tables.known import TABLES
 from tests.curate.data import field, gold, lines, one, prompt, read
@@ -251,3 +255,27 @@ def test_what_is_said_goes_before_what_a_layout_says(tmp_path: Path) -> None:
     assert [gold(row) for row in found] == ["8", "7", "7"], "the pattern belongs to the answer"
     assert [row["data_source"] for row in found] == ["openai/gsm8k", "d", "e"]
     assert found[1]["difficulty"] == "8"
+
+
+NAMES = st.sampled_from(["problem", "question", "prompt", "answer", "options", "choices", "correct", "Answer", "label"])
+WORDS = st.sampled_from(["A", "x", "A) 1 B) 2", "#### 7", " ", "[", "['x', 'y']", "{'A': 1}"])
+LEAF = st.none() | st.booleans() | st.integers(-3, 9) | st.floats() | WORDS
+KEYS = st.sampled_from(["role", "content", "label", "text", "answer", "unit", "A", "B"])
+ANYTHING = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
+TOLD = {"prompt": "{question?} {problem?}", "answer": "answer", "options": "options?"}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(NAMES, ANYTHING, max_size=3), ANYTHING, ANYTHING, st.sampled_from(["question", "problem"]))
+def test_whatever_a_table_holds_it_is_read_or_refused(
+    tmp_path: Path, more: Record, answer: object, options: object, name: str
+) -> None:
+    record = {**more, name: "Which?", "answer": answer, "options": options}
+    path = lines(tmp_path / "set.jsonl", record)
+    for columns in ({}, *(TOLD | {"choice": choice} for choice in (None, "letter", "text", 0, 1))):
+        with suppress(RowError):
+            ((_, row),) = read(path, columns=columns, data_source="m")
+            if isinstance(row, dict):
+                assert gold(row).strip()
+                assert "Which?" in prompt(row)
+                assert is_empty(options) or gold(row) in prompt(row).partition("Which?")[2], "the letter is listed"

@@ -34,12 +34,12 @@ class ImportReport:
         self.first.setdefault(reason, f"{place}{': ' if detail else ''}{detail}")
 
     def in_words(self) -> list[str]:
-        """Lines: prompts by data source, rows left out by reason with the first of them."""
-        lines = [f"  {source}: {count}" for source, count in sorted(self.sources.items())]
-        return lines + [
-            f"  left out, {reason}: {count}; first {self.first[reason]}"
-            for reason, count in sorted(self.left_out.items())
-        ]
+        """Lines: prompts by data source, then `losses`."""
+        return [f"  {source}: {count}" for source, count in sorted(self.sources.items())] + self.losses()
+
+    def losses(self) -> list[str]:
+        """Lines: rows left out by reason, with the first of each."""
+        return [f"  left out, {why}: {n}; first {self.first[why]}" for why, n in sorted(self.left_out.items())]
 
 
 def import_prompts(

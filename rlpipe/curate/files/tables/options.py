@@ -41,7 +41,7 @@ def options(value: Any, column: str, place: Place) -> Options | None:
     if isinstance(value, str):
         return _in_one_text(value, column, place)
     if isinstance(value, Mapping) and set(value) == {"label", "text"}:
-        value = dict(zip(map(str, value["label"]), value["text"], strict=True))
+        value = _by_label(value["label"], value["text"], column, place)
     if isinstance(value, Mapping):
         given = {str(k): _text(v, column, place) for k, v in value.items() if v is not None}
         return _listed(tuple(given), tuple(given.values()))
@@ -54,6 +54,12 @@ def options(value: Any, column: str, place: Place) -> Options | None:
         bare = tuple(text[match.end() :] for text, match in zip(texts, matches, strict=True) if match)
         return Options("\n".join(text.strip() for text in texts), labels, bare)
     return _listed(tuple(chr(ord("A") + i) for i in range(len(texts))), tuple(texts))
+
+
+def _by_label(labels: Any, texts: Any, column: str, place: Place) -> dict[str, Any]:
+    if not isinstance(labels, list) or not isinstance(texts, list) or len(labels) != len(texts):
+        raise place.error(column, (labels, texts), "not a label for each text", "give lists of one length")
+    return dict(zip(map(str, labels), texts, strict=True))
 
 
 def _parsed(text: str) -> Any:

@@ -21,8 +21,8 @@ LONGEST = 300  # characters of an answer in a column of its own; longer ones are
 ANSWERS = frozenset(("answer", "final_answer", "expected_answer", "reference_answer", "correct_answer", "target"))
 ANSWERS |= {"correct", "label", "ground_truth", "gold", "answerkey"}
 SAY = (
-    "say which columns are what: --prompt '{{body}} {{question}}' --answer COLUMN, and --options, --pattern, --level, "
-    "--id, --source where there are any (under `columns:` in curate.sources), or a known layout with --format: {known}"
+    "say to `rlpipe import`, or under `columns:` in curate.sources, which columns are what: --prompt '{{body}} {{question}}' "
+    "--answer COLUMN, and --options, --pattern, --level, --id, --source where there are any; or name a layout: {known}"
 )
 
 
