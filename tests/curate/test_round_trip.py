@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rlpipe.curate.files.answers import LeftOut, is_empty, judged_by_answer
+from rlpipe.curate.files.answers import LeftOut, is_empty, is_placeholder, judged_by_answer
 from rlpipe.curate.files.exporting import export_prompts
 from rlpipe.curate.files.importing import import_prompts
 from rlpipe.curate.files.prompt_rows import to_row, to_verl
@@ -25,7 +25,8 @@ SCALAR = TEXT | NUMBER | st.booleans() | st.none()
 VALUE = st.recursive(
     SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=5
 )
-SHORT = FILLED | NUMBER | st.booleans()  # answers that are compared as such
+ANSWERED = FILLED.filter(lambda text: not is_placeholder(text))
+SHORT = ANSWERED | NUMBER | st.booleans()  # answers that are compared as such
 ANSWER = SHORT | st.lists(SHORT, min_size=1, max_size=1) | st.fixed_dictionaries({"answer": SHORT, "unit": st.none()})
 TESTS = (  # what other verifiers read, whatever its form
     SHORT | st.dictionaries(FILLED, SCALAR, min_size=1, max_size=3) | st.lists(FILLED, min_size=1, max_size=3)
@@ -90,7 +91,7 @@ MEMBER = st.booleans() | st.integers(0, 1)
 
 @pytest.mark.parametrize("index", [st.integers(0, 10**12), st.floats(0, 1e9), FILLED], ids=["int", "float", "str"])
 @pytest.mark.parametrize(
-    "gold", [FILLED, st.integers(-99, 99), st.fixed_dictionaries({"A": FILLED, "B": st.booleans()})]
+    "gold", [ANSWERED, st.integers(-99, 99), st.fixed_dictionaries({"A": FILLED, "B": st.booleans()})]
 )
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

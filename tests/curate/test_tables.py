@@ -156,6 +156,22 @@ def test_a_template_of_columns_of_which_some_may_be_missing(tmp_path: Path) -> N
     assert (gold(row), row["difficulty"]) == ("3", "2024")
 
 
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [
+        ("What is 2+2?", True),
+        (r"Two parts. One has \boxed{3}. What is 2+2?", True),
+        ("Part one.\nFinal answer: it is 3.\n\nWhat is 2+2?", True),
+        (r"What is 2+2? Put it in \boxed{}.", False),
+        (r"Put it in \boxed{}. What is 2+2?", False),
+        ("What is 2+2?\nAnswer:", False),
+        ("2+2 is #### what", False),
+    ],
+)
+def test_an_instruction_is_added_where_there_is_none(tmp_path: Path, text: str, added: bool) -> None:
+    assert (prompt(one(tmp_path, {"problem": text, "answer": "4"})) != text) == added
+
+
 def test_what_is_not_said_is_recognised(tmp_path: Path) -> None:
     record = {"problem": "p", "answer": "4", "difficulty": 7, "domain": "algebra"}
     row = one(tmp_path, record, level="difficulty", source="domain", form="####")

@@ -9,20 +9,20 @@ from rlpipe.curate.files.records import Place, Record
 from rlpipe.curate.files.tables.columns import FIELD, MISSING, Columns, at, value_of
 from rlpipe.curate.files.tables.options import Options, letter, options
 from rlpipe.curate.files.tables.patterns import found
+from rlpipe.overlap import normalize
 
 INSTRUCTION = {
     "####": 'Think step by step and write the final answer after "####".',
     "boxed": r"Think step by step and put the final answer within \boxed{}.",
     "letter": r"Think step by step and put the letter of the right option within \boxed{}.",
 }
-_MARKER = re.compile(r"####|\\boxed|answer\s*:", re.IGNORECASE)
 
 
 def table_row(record: Record, columns: Columns, source: str, place: Place) -> Record | LeftOut:
     """The row in verl's layout: a prompt of one message, the other columns of the row in `extra_info`.
 
     `columns` has a prompt and an answer; `source` is the data source where no column names one. An instruction on the
-    form of the answer is added where the prompt has none of the markers `####`, `\boxed`, `Answer:`.
+    form of the answer is added where no sentence at an end of the prompt has a marker: `####`, `\boxed`, `Answer:`.
 
     Returns: why the row is left out, if it has no reference answer.
     Raises: RowError for a missing problem, or a value that cannot be what its column is said to be.
@@ -36,7 +36,7 @@ def table_row(record: Record, columns: Columns, source: str, place: Place) -> Re
     if not is_empty(named) and not isinstance(named, str):
         raise place.error(str(columns.source), named, "the data source must be text", "name another column, or none")
     gap = "\n" if listed else " "
-    prompt = text if _MARKER.search(text) else f"{text}{gap}{INSTRUCTION[_form(columns, listed)]}"
+    prompt = text if normalize.has_instruction(text) else f"{text}{gap}{INSTRUCTION[_form(columns, listed)]}"
     return {
         "data_source": source if is_empty(named) else named,
         "prompt": [{"role": "user", "content": prompt}],
