@@ -159,14 +159,17 @@ def _say_paraphrases(overlap: Path) -> None:
 
 
 def _texts(path: Path, name: Path) -> TextFile:
-    """A Parquet file as it is; any other as prompts/1 under `name`."""
+    """A Parquet file as it is; any other, and files of a folder or pattern, as prompts/1 under `name`;
+    what is left out of them is said."""
     from rlpipe.curate.files.importing import import_prompts
     from rlpipe.curate.files.texts import TextFile
 
-    if path.suffix == ".parquet":
+    if path.suffix == ".parquet" and path.is_file():
         return TextFile(path)
     ours = name.with_suffix(".parquet")
-    import_prompts(path, ours, data_source=path.stem)
+    report = import_prompts(path, ours, data_source=path.stem)
+    for line in report.losses():
+        typer.echo(f"{path}:{line}")
     return TextFile(ours)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,21 +28,57 @@ def methods() -> None:
 
 
 def import_(
-    path: Annotated[Path, typer.Argument(help="Parquet, JSON or JSONL")],
-    out: Annotated[Path, typer.Argument(help="the prompts.parquet to write")],
-    format: Annotated[str, typer.Option(help="layout of the rows; auto tells it from the column names")] = "auto",
+    path: Annotated[Path, typer.Argument(help="a file, a folder of files, or a pattern in quotes: 'data/*.jsonl.gz'")],
+    out: Annotated[Path | None, typer.Argument(help="the prompts.parquet to write")] = None,
+    format: Annotated[str, typer.Option(help="layout of the rows; auto tells it from the columns")] = "auto",
     data_source: DataSource = None,
     split: Annotated[str | None, typer.Option(help="fills the column `split`")] = None,
+    prompt: Annotated[str | None, typer.Option(help="a column, or a template: '{Body} {Question}'")] = None,
+    answer: Annotated[str | None, typer.Option(help="the column of the reference answer")] = None,
+    pattern: Annotated[str | None, typer.Option(help="where in it: boxed, ####, or a regular expression")] = None,
+    options: Annotated[str | None, typer.Option(help="the column of the options of a multiple choice")] = None,
+    choice: Annotated[
+        str | None, typer.Option(help="what names the right one: letter, text, or 0 or 1 counted from")
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="the column of the rows' names")] = None,
+    level: Annotated[str | None, typer.Option(help="the column of the levels")] = None,
+    source: Annotated[str | None, typer.Option(help="the column of the data source")] = None,
+    form: Annotated[str | None, typer.Option(help="how the answer is asked for: boxed or ####")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="show the first rows as they would be read; write nothing")
+    ] = False,
+    rows: Annotated[int, typer.Option(help="with --preview: so many")] = 3,
 ) -> None:
-    """Write a prompt file of another layout as prompts/1."""
+    """Write prompt files of another layout as prompts/1, or show how they would be read."""
     from rlpipe.curate.files.importing import import_prompts
+    from rlpipe.curate.files.importing import preview as look
+    from rlpipe.curate.files.reading import Reading
+    from rlpipe.curate.files.tables.columns import Columns
 
-    report = import_prompts(path, out, format, data_source, split)
-    typer.echo(f"{out}: {report.written} of {report.read} rows, read as {report.format}")
-    for source, count in sorted(report.sources.items()):
-        typer.echo(f"  {source}: {count}")
-    for reason, count in sorted(report.left_out.items()):
-        typer.echo(f"  left out, {reason}: {count}")
+    said = {"prompt": prompt, "answer": answer, "pattern": pattern, "options": options, "id": id, "level": level}
+    number = int(choice) if choice in ("0", "1") else choice
+    columns = Columns.model_validate({**said, "source": source, "form": form, "choice": number})
+    if preview:
+        report, first = look(path, Reading(format, data_source, columns), rows)
+        for row in first:
+            typer.echo(shown(row) + "\n")
+    elif out is None:
+        raise ValueError("name the prompts.parquet to write, or give --preview to look only")
+    else:
+        report = import_prompts(path, out, format, data_source, split, columns)
+    typer.echo(f"{path if preview else out}: {report.written} of {report.read} rows, read as {report.format}")
+    typer.echo("\n".join(report.in_words()))
+
+
+def shown(row: Mapping[str, Any]) -> str:
+    """A row of prompts/1 for the eye."""
+    prompt = "\n".join(
+        message["content"] if message["role"] == "user" else f"{message['role']}: {message['content']}"
+        for message in row["prompt"]
+    )
+    answer, index = row["reward_model"]["ground_truth"], row["extra_info"]["index"]
+    facts = {"id": index, "level": row["difficulty"], "source": row["data_source"], "answer": answer}
+    return prompt + "".join(f"\n  {name + ':':<8}{value}" for name, value in facts.items() if value is not None)
 
 
 def export(

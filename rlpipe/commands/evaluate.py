@@ -95,23 +95,28 @@ def evaluate_rollouts(
 
     Writes the file as `samples.parquet` and its `metrics.parquet` under `out_dir`.
 
-    Raises: ArtifactError for a file of another schema; ValueError for an empty one.
+    Raises: ArtifactError for a file of another schema; ValueError for an empty one, or one with rollouts that cannot be
+    counted (`settings.unusable`).
     """
     import pyarrow.parquet as pq
 
     from rlpipe import artifacts
     from rlpipe.evaluate.settings import EvaluateSettings
     from rlpipe.evaluate.summaries import write_metrics
+    from rlpipe.evaluate.usable import usable
 
     settings, out = settings or EvaluateSettings(), Path(out_dir)
     artifacts.check(rollouts_path, artifacts.ROLLOUTS)
     out.mkdir(parents=True, exist_ok=True)
     target = out / "samples.parquet"
     if Path(rollouts_path).resolve() != target.resolve():
+        counted = usable(rollouts_path, settings.unusable).to_arrow()
         with artifacts.TableWriter(target, artifacts.ROLLOUTS) as writer:
-            source = pq.ParquetFile(rollouts_path)
+            source, first = pq.ParquetFile(rollouts_path), 0
             for group in range(source.num_row_groups):
-                writer.write(source.read_row_group(group))
+                rows = source.read_row_group(group)
+                writer.write(rows.filter(counted.slice(first, len(rows))))
+                first += len(rows)
     rows = write_metrics(out, settings, split)
     show(rows)
     return rows

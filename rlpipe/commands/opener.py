@@ -86,11 +86,12 @@ def read_prompts(
 
     Raises: RowError naming file and row for what cannot be read; ValueError if no prompt is left.
     """
-    from rlpipe.curate.files.importing import prompt_rows
+    from rlpipe.curate.files.answers import LeftOut, agree
+    from rlpipe.curate.files.reading import Reading, prompt_rows
     from rlpipe.prompts import to_prompt
 
-    read = [row for _, _, row in prompt_rows(path, format, data_source)]
-    rows = [row for row in read if row is not None]
+    read = [row for _, _, row in prompt_rows(path, Reading(format, data_source))]
+    rows = [row for row in read if not isinstance(row, LeftOut)]
     splits = {row.get("split") for row in rows} - {None}
     if splits and split is not None:
         rows = [row for row in rows if row.get("split") == split]
@@ -98,14 +99,16 @@ def read_prompts(
         found = f"its splits are {sorted(map(str, splits))}" if splits else "no row has an answer"
         where = "" if split is None else f" to evaluate in split '{split}'"
         raise ValueError(f"{path}: no prompts{where}; {found}")
-    answers: dict[str, set[str]] = {}
+    answers: dict[str, dict[str, str]] = {}  # by prompt: its answers, and the source of each
     for row in rows:
-        answers.setdefault(row["prompt_id"], set()).add(row["reward_model"]["ground_truth"])
-    unique = {row["prompt_id"]: to_prompt(row) for row in rows if len(answers[row["prompt_id"]]) == 1}
-    torn, unanswered = len(answers) - len(unique), sum(row is None for row in read)
+        answers.setdefault(row["prompt_id"], {})[row["reward_model"]["ground_truth"]] = row["data_source"]
+    agreed = {name for name, golds in answers.items() if agree(next(iter(golds.values())), golds)}
+    first = {row["prompt_id"]: row for row in reversed(rows)}
+    unique = [to_prompt(first[name]) for name in answers if name in agreed]
+    torn, unanswered = len(answers) - len(unique), sum(isinstance(row, LeftOut) for row in read)
     if torn or unanswered:
         print(f"{path}: left out {unanswered} rows without an answer and {torn} prompts with two different answers")
-    return list(unique.values()), split if splits else None
+    return unique, split if splits else None
 
 
 def fingerprint(model_path: str | Path, prompts: Sequence[Prompt], settings: BaseModel) -> str:

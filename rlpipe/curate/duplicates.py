@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from rlpipe.curate.files.answers import agree
 from rlpipe.curate.item import Item, Rejected, rejected
 from rlpipe.curate.settings import NearDuplicates
 from rlpipe.overlap import normalize
@@ -70,11 +71,11 @@ def _one_per_prompt(items: Sequence[Item], left_out: list[Rejected]) -> list[Ite
     """
     kept: list[Item] = []
     for group in _groups(items, lambda item: item.key or item.id):
-        golds = {item.gold for item in group}
-        if len(golds) > 1 and group[0].key is None:
-            other = {gold: next(item for item in group if item.gold != gold).place for gold in golds}
+        answers = {item.answer for item in group}
+        if len(answers) > 1 and group[0].key is None and not agree(group[0].source, (item.gold for item in group)):
+            other = {answer: next(item for item in group if item.answer != answer).place for answer in answers}
             left_out += [
-                rejected(item, "duplicate", "same prompt, another answer", other[item.gold], detail=item.gold[:200])
+                rejected(item, "duplicate", "same prompt, another answer", other[item.answer], detail=item.gold[:200])
                 for item in group
             ]
             continue
@@ -90,7 +91,7 @@ def _one_per_words(items: Sequence[Item], left_out: list[Rejected]) -> list[Item
         if item.key is not None:
             return item.id
         numbers = tuple(sorted(normalize.numbers(item.text).items()))
-        return item.row["norm_hash"], normalize.operators(item.text), numbers, item.gold
+        return item.row["norm_hash"], normalize.operators(item.text), numbers, item.answer
 
     kept = []
     for group in _groups(items, words):
@@ -147,7 +148,7 @@ def _best(item: Item, shingles: frozenset[Gram], candidates: Sequence[Item], n: 
     scored = [
         (jaccard(shingles, _shingles(other, n)) or 0.0, other.id)
         for other in candidates
-        if other.gold == item.gold and normalize.same_numbers(item.text, other.text)
+        if other.answer == item.answer and normalize.same_numbers(item.text, other.text)
     ]
     if not scored:
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rlpipe.curate.files.answers import spelling
 from rlpipe.curate.files.records import Record
 from rlpipe.overlap import normalize
 from rlpipe.prompts import to_prompt
@@ -34,6 +35,11 @@ class Item:
     @property
     def gold(self) -> str:
         return str(self.row["reward_model"]["ground_truth"])
+
+    @cached_property
+    def answer(self) -> str:
+        """The reference answer without its spelling."""
+        return spelling(self.source, self.gold)
 
     @property
     def pinned(self) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from rlpipe.curate.files.shards import is_pattern, shards
+from rlpipe.curate.files.tables.columns import Columns
+from rlpipe.curate.files.tables.known import CONVERSATIONS, FORMATS
 from rlpipe.overlap.thresholds import OverlapThresholds, Paraphrases
 
 Split = Literal["demonstration", "train", "probe", "test"]
 SPLITS: tuple[Split, ...] = ("demonstration", "train", "probe", "test")
-Format = Literal[
-    "auto", "rlpipe", "verl", "skyrl", "gsm8k", "math", "math_solution", "open-instruct", "trl", "openrlhf", "verifiers"
-]
 
 
 class _Section(BaseModel):
@@ -54,11 +55,40 @@ class GymSource(_Source):
 
 
 class FileSource(_Source):
-    """Prompts read from a Parquet, JSON or JSONL file."""
+    """Prompts read from files: Parquet, JSON, JSONL, CSV or TSV."""
 
-    path: str = Field(description="The file, relative to the project")
-    format: Format = Field(default="auto", description="Layout of its rows; auto: told from the column names")
+    path: str = Field(
+        description="A file, a folder of files, or a pattern such as data/*.jsonl, relative to the project"
+    )
+    format: str = Field(default="auto", description="Layout of the rows; auto: told from the columns and their values")
     data_source: str | None = Field(default=None, description="Selects the verifier where the layout names none")
+    columns: Columns = Field(default_factory=Columns, description="Which columns are what, where no layout says so")
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in FORMATS:
+            raise ValueError(f"format '{name}' is not one of {', '.join(FORMATS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> FileSource:
+        if self.columns.given and self.format in ("rlpipe", *CONVERSATIONS):
+            raise ValueError(f"columns are for tables of problems; files in the layout {self.format} have their own")
+        return self
+
+    @property
+    def files(self) -> list[Path]:
+        """What the prompts are read from and made of: the file, the folder as a whole, or the files of the pattern.
+
+        Raises: ValueError for a pattern that matches nothing.
+        """
+        return shards(self.path) if is_pattern(self.path) else [Path(self.path)]
+
+    @property
+    def rows_name_their_source(self) -> bool:
+        """Whether the verifier of a row is only known once the file is read."""
+        return self.columns.source is not None or self.format in ("auto", "rlpipe", "verl", "skyrl")
 
 
 def _kind(value: Any) -> str | None:
@@ -145,6 +175,12 @@ class CurateSettings(_Section):
     @model_validator(mode="after")
     def _splits_can_be_filled(self) -> CurateSettings:
         for i, source in enumerate(self.sources):
-            if len(source.splits) > 1 and not any(getattr(self.fractions, name) for name in source.splits):
+            if not self.filled_by(source):
                 raise ValueError(f"sources[{i}]: the fractions of its splits {list(source.splits)} are all 0")
         return self
+
+    def filled_by(self, source: Source) -> list[Split]:
+        """The splits that prompts of a source go to."""
+        if len(source.splits) == 1:
+            return list(source.splits)
+        return [name for name in source.splits if getattr(self.fractions, name)]

@@ -9,8 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rlpipe.curate.files.importing import prompt_rows
+from rlpipe.curate.files.answers import LeftOut
 from rlpipe.curate.files.prompt_rows import to_row
+from rlpipe.curate.files.reading import Reading, prompt_rows
 from rlpipe.curate.files.records import Place, RowError
 from rlpipe.curate.item import Item, Rejected
 from rlpipe.curate.settings import CurateSettings, FileSource, GymSource, TaskSource
@@ -62,10 +63,10 @@ def _check_tasks(settings: CurateSettings) -> None:
 
 def _read(source: FileSource, loaded: Loaded) -> None:
     kept = 0
-    for place, layout, row in prompt_rows(source.path, source.format, source.data_source):
-        if row is None:
+    for place, layout, row in prompt_rows(source.path, Reading(source.format, source.data_source, source.columns)):
+        if isinstance(row, LeftOut):
             name = source.data_source or layout
-            loaded.rejected.append(Rejected("import", "no reference answer", name, str(place)))
+            loaded.rejected.append(Rejected("import", row.reason, name, str(place), detail=row.detail or None))
         else:
             loaded.items.append(Item({**row, "split": None}, str(place), source.splits))
             kept += 1
@@ -124,7 +125,7 @@ def _row(problem: Problem, source: str, ability: str, number: int, level: str | 
         "key": problem.key,
     }
     row = to_row(record, Place(Path(source), number + 1), level)
-    assert row is not None, f"{source}: a problem without an answer"
+    assert not isinstance(row, LeftOut), f"{source}: a problem without an answer"
     return row
 
 

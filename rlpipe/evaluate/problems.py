@@ -12,6 +12,7 @@ import polars as pl
 
 from rlpipe import artifacts
 from rlpipe.evaluate.metric_row import label
+from rlpipe.evaluate.usable import Rule, usable
 from rlpipe.statistics.answer_entropy import answer_entropy
 from rlpipe.statistics.pass_at_k import best_of_n, pass_at_k, pass_hat_k
 from rlpipe.statistics.votes import majority_at_k, weighted_vote
@@ -77,12 +78,15 @@ def metric(label: str) -> Metric:
     return Metric(found[1] + "k", int(found[2])) if found else Metric(label)
 
 
-def read_samples(path: Path | str, texts: bool = False) -> pl.DataFrame:
+def read_samples(path: Path | str, texts: bool = False, rule: Rule = "refuse") -> pl.DataFrame:
     """The columns of rollouts/1 that evaluation needs; the responses too where `texts` asks for them.
 
-    Raises: ArtifactError for a file of another schema; ValueError if it holds no rollout.
+    `rule` says what becomes of rows that cannot be counted (`usable`).
+
+    Raises: ArtifactError for a file of another schema; ValueError if it holds no rollout, or one that cannot be counted.
     """
     frame = artifacts.read(path, artifacts.ROLLOUTS, (*COLUMNS, *(["response"] if texts else [])))
+    frame = frame.filter(usable(path, rule))
     if frame.is_empty():
         raise ValueError(f"{path}: holds no rollout, so there is nothing to evaluate")
     return frame

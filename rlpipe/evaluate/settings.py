@@ -67,6 +67,10 @@ class EvaluateSettings(BaseModel):
         le=1.0,
         description="share of exactly compared answers that math-verify judges a second time",
     )
+    unusable: Literal["refuse", "drop"] = Field(
+        default="refuse",
+        description="rollouts of a file that hold NaN, or repeat a prompt's sample: refused, or left out",
+    )
 
     @field_validator("ks")
     @classmethod

@@ -96,6 +96,16 @@ def without_instructions(text: str) -> str:
     """
     if not _MARKER.search(text):
         return text
+    return _bare(text) or text
+
+
+def has_instruction(text: str) -> bool:
+    """Whether a sentence at an end of the text says where the answer goes; a marker inside a problem does not."""
+    return bool(_MARKER.search(text)) and _bare(text) != text.strip()
+
+
+def _bare(text: str) -> str:
+    """The text between its instructions; empty where there is nothing else."""
     starts = [0, *(m.end() for m in _SENTENCE.finditer(text))]
     ends = [*starts[1:], len(text)]
     first, last = 0, len(starts)
@@ -103,8 +113,7 @@ def without_instructions(text: str) -> str:
         last -= 1
     while first < last and (_MARKER.search(part := text[starts[first] : ends[first]]) or _ORDER.match(part)):
         first += 1
-    rest = text[starts[first] : ends[last - 1]].strip() if first < last else ""
-    return rest if rest else text
+    return text[starts[first] : ends[last - 1]].strip() if first < last else ""
 
 
 def prompt_id(messages: Sequence[Mapping[str, str]]) -> str:

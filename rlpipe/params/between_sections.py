@@ -1,9 +1,10 @@
-"""Problems that no section of params.yaml has by itself: runs that begin from each other, and environments."""
+"""Problems that no section of params.yaml has by itself: runs that begin from each other, splits, environments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rlpipe.curate.settings import SPLITS, CurateSettings
 from rlpipe.environments.catalogue import environments
 from rlpipe.environments.settings import EnvironmentSettings
 from rlpipe.params.errors import did_you_mean
@@ -55,6 +56,20 @@ def splits_of_runs(runs: Mapping[str, RunSettings], nonmembers: str, benchmark: 
                     f"runs.{run}.split = {split}: these prompts have to stay untrained, as contamination.{key} compares "
                     f"with them; train on another split"
                 )
+
+
+def splits_without_prompts(curate: CurateSettings, needed: Mapping[str, str]) -> Iterator[str]:
+    """Splits that a later stage reads and no source gives prompts to. `needed`: the split by the key that asks for it."""
+    filled = {split for source in curate.sources for split in curate.filled_by(source)}
+    for key, split in needed.items():
+        if split in filled:
+            continue
+        if split not in SPLITS:
+            yield f"{key} = {split}: no such split{did_you_mean(split, SPLITS)}"
+        elif any(split in source.splits for source in curate.sources):
+            yield f"{key} = {split}: this split gets no prompts; give it a share: curate.fractions.{split}"
+        else:
+            yield f"{key} = {split}: this split gets no prompts; name it among the `splits` of one of curate.sources"
 
 
 def environment(settings: EnvironmentSettings | None, search: SearchStageSettings | None) -> Iterator[str]:

@@ -15,10 +15,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rlpipe.contamination.settings import ContaminationSettings
+from rlpipe.curate.files.shards import is_pattern, shards
 from rlpipe.curate.settings import CurateSettings, FileSource, TaskSource
 from rlpipe.environments.settings import EnvironmentSettings
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.params.between_sections import environment, inputs_of_runs, splits_of_runs
+from rlpipe.params.between_sections import environment, inputs_of_runs, splits_of_runs, splits_without_prompts
 from rlpipe.params.errors import did_you_mean, findings, numbers_read_as_text
 from rlpipe.params.model_settings import ModelSettings
 from rlpipe.pipeline.provenance import STAGES
@@ -30,7 +31,6 @@ from rlpipe.train.sft.settings import SftSettings
 
 HOME = Path(__file__).resolve().parents[2]
 NAME = r"[a-z0-9][a-z0-9_-]*"
-ROWS_NAME_THEIR_SOURCE = ("auto", "rlpipe", "verl", "skyrl")  # layouts of files whose rows may be of any source
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
 
@@ -96,7 +96,7 @@ class Params(BaseModel):
                 found.add(f"rlpipe.tasks.{source.task}")
             elif isinstance(source, FileSource):
                 found.add("rlpipe.verifiers.code")
-                if source.format in ROWS_NAME_THEIR_SOURCE:  # any of them, which is only known once the file is read
+                if source.rows_name_their_source:  # any of them
                     found |= {f"rlpipe.tasks.{name}" for name in (*families(), "reasoning_gym")}
             else:
                 found.add("rlpipe.tasks.reasoning_gym")
@@ -107,8 +107,9 @@ class Params(BaseModel):
         return [f"rlpipe.environments.{self.environment.name}"] if self.environment else []
 
     def files(self) -> list[str]:
-        """Source files of prompts, in order; their content is part of the key of `curate`."""
-        return [source.path for source in self.curate.sources if isinstance(source, FileSource)]
+        """Source files and folders of prompts, in order; their content is part of the key of `curate`."""
+        found = (file for source in self.curate.sources if isinstance(source, FileSource) for file in source.files)
+        return list(dict.fromkeys(map(str, found)))
 
 
 def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOME) -> Params:
@@ -128,6 +129,7 @@ def load(config: Mapping[str, Any], where: str = "params.yaml", home: Path = HOM
         problems += [*inputs_of_runs(params.runs), *environment(params.environment, params.search)]
     probed = params.contamination
     problems += splits_of_runs(params.runs, probed.nonmember_split, probed.benchmark_split)
+    problems += splits_without_prompts(params.curate, _splits(params))
     problems += [*_sources(params, home), *_model(params), *_marker(params)]
     if problems:
         raise _error(where, problems)
@@ -192,6 +194,19 @@ def _methods(params: Params) -> Iterator[str]:
         yield from wrong
 
 
+def _splits(params: Params) -> dict[str, str]:
+    """The split that each stage reads, by the key that says so."""
+    needed = {f"sft.steps = {params.sft.steps}, split": "demonstration"} if params.sft.steps else {}
+    needed |= {f"runs.{run}.split": settings.split for run, settings in params.runs.items()}
+    needed |= {"evaluate.split": params.evaluate.split}
+    needed |= {"search.split": params.search.split} if params.search else {}
+    probed = params.contamination
+    return needed | {
+        "contamination.nonmember_split": probed.nonmember_split,
+        "contamination.benchmark_split": probed.benchmark_split,
+    }
+
+
 def _marker(params: Params) -> Iterator[str]:
     """The word that asks for another solution has to be taught before it is asked with."""
     asked, sft = params.contamination.second_response, params.sft
@@ -226,8 +241,14 @@ def _sources(params: Params, home: Path) -> Iterator[str]:
             owner, _, family = (source.data_source or "").partition("/")
             if owner == "rlpipe" and family not in families():
                 yield f"{key}.data_source = {source.data_source}: no such family{did_you_mean(family, families())}"
-            if not Path(source.path).is_file() and not Path(f"{source.path}.dvc").is_file():
-                yield f"{key}.path = {source.path}: no such file, nor a pointer {source.path}.dvc to pull it by"
+            if not is_pattern(source.path) and not Path(source.path).exists():
+                if not Path(f"{source.path.rstrip('/')}.dvc").is_file():
+                    yield f"{key}.path = {source.path}: no such file, nor a pointer {source.path}.dvc to pull it by"
+                continue
+            try:
+                shards(source.path)
+            except ValueError as error:
+                yield f"{key}.path: {error}"
 
 
 def _levels(file: Path) -> list[str]:

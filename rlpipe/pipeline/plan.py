@@ -25,6 +25,7 @@ from rlpipe.pipeline.provenance import (
     Spec,
     artifact_of,
     beside,
+    listing_md5,
     md5,
     pointer_md5,
     read_json,
@@ -159,7 +160,7 @@ class Plan:
 
 
 class Sources:
-    """MD5 of source files, remembered by size and time of change so that large ones are not read at every call."""
+    """MD5 of source files and folders, remembered by size and time of change so that large ones are not read at every call."""
 
     def __init__(self, memory: Path):
         self.memory = memory
@@ -167,7 +168,12 @@ class Sources:
         self.seen: dict[str, list[Any]] = {}
 
     def md5(self, file: Path) -> str:
-        """Raises: ProvenanceError for a file that is neither here nor recorded by DVC."""
+        """Of a folder that of the listing of its files, as DVC has it.
+
+        Raises: ProvenanceError for a file that is neither here nor recorded by DVC.
+        """
+        if file.is_dir():
+            return listing_md5(file, self.md5)
         if not file.is_file():
             if recorded := pointer_md5(file):
                 return recorded

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -189,6 +189,13 @@ def md5(file: Path) -> str:
     """As DVC uses it; a check against accidents, not against intent."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def listing_md5(folder: Path, of: Callable[[Path], str] = md5) -> str:
+    """MD5 of the listing of a folder's files, as in the pointer that `dvc add` writes for the folder."""
+    files = ((file.relative_to(folder).as_posix(), file) for file in folder.rglob("*") if file.is_file())
+    listing = [{"md5": of(file), "relpath": name} for name, file in sorted(files)]
+    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 
 def read_json(file: Path) -> dict[str, Any] | None:

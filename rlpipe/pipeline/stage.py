@@ -117,9 +117,9 @@ def _check_inputs(spec: Spec, stored: Mapping[str, Mapping[str, Any]]) -> None:
             )
     for source, planned in spec.sources.items():
         file = Path(source)
-        if not file.is_file():
+        if not file.exists():
             raise ProvenanceError(f"{file} is not here: `dvc pull {beside(file, '.dvc')}`, then start again")
-        if provenance.md5(file) != planned:
+        if (provenance.listing_md5(file) if file.is_dir() else provenance.md5(file)) != planned:
             raise ProvenanceError(f"{file} changed since this run was planned: start snakemake again")
 
 

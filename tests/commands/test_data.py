@@ -41,6 +41,29 @@ def test_import_then_export_gives_the_problems_back(problems: Path, tmp_path: Pa
     assert [r["reward_model"]["ground_truth"] for r in rows] == [str(i) for i in range(5)]
 
 
+def test_preview_shows_rows_as_they_would_be_read_and_writes_nothing(tmp_path: Path) -> None:
+    rows = [{"Ctx": f"There are {i} hens.", "Ask": "How many?", "ans": i, "hard": i, "nr": f"h-{i}"} for i in range(5)]
+    (tmp_path / "hens.jsonl").write_text("\n".join(json.dumps(r) for r in [*rows, rows[0] | {"ans": None}]))
+    said = ["--prompt", "{Ctx} {Ask}", "--answer", "ans", "--level", "hard", "--id", "nr"]
+    before = sorted(tmp_path.iterdir())
+    shown = run("import", "--preview", tmp_path / "hens.jsonl", *said, "--rows", "2")
+    assert sorted(tmp_path.iterdir()) == before
+    first = "There are 0 hens. How many? Think step by step and put the final answer within \\boxed{}."
+    assert shown.startswith(f"{first}\n  id:     h-0\n  level:  0\n  source: hens\n  answer: 0\n\nThere are 1 hens.")
+    assert "There are 2 hens." not in shown
+    assert "5 of 6 rows, read as columns\n  hens: 5\n  left out, no reference answer: 1; first " in shown
+    assert "hens.jsonl:6: column 'ans' is None" in shown
+    assert "5 of 6 rows" in run("import", tmp_path / "hens.jsonl", tmp_path / "out.parquet", *said)
+    again = run("import", "--preview", tmp_path / "out.parquet", "--rows", "1")
+    assert again.startswith(shown.partition("\n\n")[0])
+
+
+def test_preview_of_options(tmp_path: Path) -> None:
+    (tmp_path / "mc.csv").write_text("q,o,a\nWhich?,\"['x', 'y']\",1\n")
+    said = ["--prompt", "q", "--answer", "a", "--options", "o", "--choice", "1"]
+    assert "Which?\nA) x\nB) y\nThink" in run("import", "--preview", tmp_path / "mc.csv", *said)
+
+
 def test_exported_rollouts_carry_the_reference_answers_of_a_prompts_file(problems: Path, tmp_path: Path) -> None:
     model, tokenizer = tiny_policy(words=["What", "is", "?", "####", *(f"w{i}" for i in range(5)), *map(str, range(5))])
     models.save_policy(model, tokenizer, tmp_path / "policy")
@@ -67,8 +90,11 @@ def test_evaluate_writes_the_stages_artifacts(problems: Path, tmp_path: Path) ->
 
 
 def test_overlap_of_two_files_ends_in_a_verdict(problems: Path, tmp_path: Path) -> None:
+    with problems.open("a") as lines:
+        lines.write('\n{"question": "What?", "answer": ""}\n')
     output = run("contamination", "--train", problems, "--eval", problems, "--out", tmp_path / "out")
     assert "contaminated" in output
+    assert f"{problems}:  left out, no reference answer: 1; first {problems}:6" in output
 
 
 @pytest.mark.parametrize(
@@ -81,6 +107,8 @@ def test_overlap_of_two_files_ends_in_a_verdict(problems: Path, tmp_path: Path) 
             "--samples s.parquet: only with --train and --eval",
         ),
         (["import", "nowhere.jsonl", "out.parquet"], "nowhere.jsonl: no such file"),
+        (["import", "nowhere.jsonl"], "name the prompts.parquet to write, or give --preview"),
+        (["import", "--preview", "x.jsonl", "--choice", "third"], "'letter', 'text', 0 or 1"),
         (
             ["export", "a.parquet", "b.jsonl", "--layout", "verl", "--prompts", "c"],
             "fills the reference answers of rollouts",

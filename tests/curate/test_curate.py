@@ -198,7 +198,7 @@ def test_answers_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     assert [(r["stage"], r["reason"]) for r in found.rejected] == [("import", "no reference answer")] * 2
     assert found.summary["references"] == {"ok": 3}
     with pytest.raises(RowError, match="no row has a reference answer"):
-        curated({"path": written(tmp_path / "n.jsonl", rows[2:4]), "data_source": "math"})
+        curated({"path": written(tmp_path / "n.jsonl", rows[2:4]), "data_source": "math", "format": "math"})
 
 
 def test_worked_solutions_of_files_become_demonstrations_if_they_verify(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from rlpipe import artifacts
 from rlpipe.artifacts import PROMPTS, ROLLOUTS, ArtifactError
 from rlpipe.curate.files.exporting import export_prompts, export_rollouts
 from rlpipe.curate.files.importing import import_prompts
-from rlpipe.curate.files.layouts import last_boxed
 from rlpipe.curate.files.records import RowError
 
 CHAT = [{"role": "user", "content": "What is 2+2?"}]
@@ -85,12 +84,6 @@ def test_other_layouts_are_told_from_their_columns(
     assert found["data_source"] in (source, "DigitalLearningGmbH/MATH-lighteval", "math", "d", "env", "s")
 
 
-def test_last_boxed() -> None:
-    assert last_boxed(r"\boxed{1} then \boxed{a_{2}+\{3\}}") == r"a_{2}+\{3\}"
-    assert last_boxed(r"\boxed{1} then \boxed{2") == "1"
-    assert last_boxed("nothing") is None
-
-
 def test_rows_without_an_answer_and_repetitions_are_counted(tmp_path: Path) -> None:
     rows = [
         {"problem": "a", "answer": "1"},
@@ -103,7 +96,7 @@ def test_rows_without_an_answer_and_repetitions_are_counted(tmp_path: Path) -> N
     path = written(tmp_path / "in.jsonl", *rows)
     report = import_prompts(path, tmp_path / "out.parquet", data_source="m")
     assert (report.format, report.read, report.written) == ("math", 6, 2)
-    assert report.left_out == {"no answer": 1, "prompt repeated": 1, "prompt with several answers": 2}
+    assert report.left_out == {"no reference answer": 1, "prompt repeated": 1, "prompt with several answers": 2}
     assert report.same_words == 2
     kept = artifacts.read(tmp_path / "out.parquet", PROMPTS)["reward_model"].struct.field("ground_truth").to_list()
     assert kept == ["1", "3"]
@@ -114,12 +107,15 @@ def test_rows_without_an_answer_and_repetitions_are_counted(tmp_path: Path) -> N
     [
         (['{"question": "q"'], r"in.jsonl: row 1: .*not JSON.*mend or remove it"),
         (["[1]"], "row 1: .*a row must be an object"),
-        ([json.dumps(GSM8K), '{"question": "q"}'], r"row 2: column 'answer' is None: missing; fill it in"),
         (
-            [json.dumps(GSM8K), '{"question": "q", "answer": "4"}'],
-            "row 2: column 'answer' is '4': no final answer after",
+            [json.dumps(GSM8K), '{"answer": "#### 4"}'],
+            r"row 2: column 'question' is None: missing; the columns are answer",
         ),
-        (['{"problem": "p", "answer": "4"}'], "row 1: column 'data_source' is None: missing; name the data source"),
+        (
+            [json.dumps(GSM8K), '{"question": "", "answer": "#### 4"}'],
+            "row 2: column 'question' is '': missing; fill it in",
+        ),
+        (['{"prompt": "p", "answer": "4"}'], "row 1: column 'data_source' is None: missing; name the data source"),
         (['{"a": 1}'], r"column '\(names\)' is \['a'\]: no known layout"),
         ([json.dumps(VERL | {"prompt": [{"role": "user"}]})], "column 'prompt.content' is None: must be text"),
         ([json.dumps(VERL | {"prompt": []})], "column 'prompt' is .*not a list of messages"),
@@ -155,7 +151,7 @@ def test_text_parts_are_joined(tmp_path: Path) -> None:
 def test_unusable_files(tmp_path: Path) -> None:
     for name, content, message in (
         ("a.parquet", b"PAR1", "not readable as Parquet"),
-        ("a.csv", b"x", r"named \*.csv cannot be read"),
+        ("a.x", b"x", r"named \*.x cannot be read"),
         ("a.json", b"{}", "a .json file of prompts holds a list"),
         ("b.json", b"{", "not JSON"),
     ):
@@ -216,7 +212,12 @@ def test_other_exports(tmp_path: Path) -> None:
     imported(
         tmp_path,
         VERL,
-        {**VERL, "prompt": [{"role": "user", "content": "k&k"}], "reward_model": {"ground_truth": {"a": 1}}},
+        {
+            **VERL,
+            "data_source": "code/k",
+            "prompt": [{"role": "user", "content": "k&k"}],
+            "reward_model": {"ground_truth": {"a": 1}},
+        },
     )
     rows = {}
     for layout in ("skyrl", "trl", "open-instruct", "verifiers"):
@@ -241,6 +242,7 @@ def test_columns_of_several_types_become_text_in_parquet_and_are_reported(tmp_pa
     other = {**VERL, "prompt": [{"role": "user", "content": "b"}], "extra_info": {"split": "train", "index": "uuid"}}
     third = {
         **VERL,
+        "data_source": "code/x",
         "prompt": [{"role": "user", "content": "c"}],
         "reward_model": {"style": "rule", "ground_truth": {"x": 2}},
     }

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rlpipe.curate.files.answers import LeftOut, is_empty, is_placeholder, judged_by_answer
 from rlpipe.curate.files.exporting import export_prompts
 from rlpipe.curate.files.importing import import_prompts
 from rlpipe.curate.files.prompt_rows import to_row, to_verl
@@ -24,24 +25,28 @@ SCALAR = TEXT | NUMBER | st.booleans() | st.none()
 VALUE = st.recursive(
     SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=5
 )
-GOLD = (
-    FILLED
-    | NUMBER
-    | st.booleans()
-    | st.dictionaries(FILLED, SCALAR, min_size=1, max_size=3)
-    | st.lists(FILLED, min_size=1, max_size=3)
-)
+ANSWERED = FILLED.filter(lambda text: not is_placeholder(text))
+SHORT = ANSWERED | NUMBER | st.booleans()  # answers that are compared as such
+ANSWER = SHORT | st.lists(SHORT, min_size=1, max_size=1) | st.fixed_dictionaries({"answer": SHORT, "unit": st.none()})
+TESTS = (  # what other verifiers read, whatever its form
+    SHORT | st.dictionaries(FILLED, SCALAR, min_size=1, max_size=3) | st.lists(FILLED, min_size=1, max_size=3)
+).filter(lambda gold: not is_empty(gold))
 INDEX = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXT | st.none() | st.booleans()
 RESERVED = {"prompt_id", "norm_hash", "metadata_json", "data_source", "prompt", "ability", "reward_model", "extra_info"}
 
 
 @st.composite
 def verl_rows(draw: st.DrawFn) -> dict[str, Any]:
+    source = draw(FILLED.map("code/{}".format) | FILLED.filter(judged_by_answer))
     row: dict[str, Any] = {
-        "data_source": draw(FILLED),
+        "data_source": source,
         "prompt": [{"role": "user", "content": draw(TEXT)}],
-        "reward_model": {"ground_truth": draw(GOLD), **draw(st.dictionaries(st.sampled_from(["style", "x"]), TEXT))},
+        "reward_model": {
+            "ground_truth": draw(ANSWER if judged_by_answer(source) else TESTS),
+            **draw(st.dictionaries(st.sampled_from(["style", "x"]), TEXT)),
+        },
     }
+    row["reward_model"]["ground_truth"] = draw(ANSWER if judged_by_answer(source) else TESTS)
     if draw(st.booleans()):
         row["prompt"].insert(0, {"role": "system", "content": draw(TEXT)})
     if draw(st.booleans()):
@@ -65,7 +70,7 @@ def exactly(value: object) -> str:
 @given(verl_rows())
 def test_a_row_comes_back_as_it_was(record: dict[str, Any]) -> None:
     row = to_row(record, Place(Path("x"), 1))
-    assert row is not None
+    assert not isinstance(row, LeftOut)
     assert exactly(to_verl(row)) == exactly(record)
 
 
@@ -86,7 +91,7 @@ MEMBER = st.booleans() | st.integers(0, 1)
 
 @pytest.mark.parametrize("index", [st.integers(0, 10**12), st.floats(0, 1e9), FILLED], ids=["int", "float", "str"])
 @pytest.mark.parametrize(
-    "gold", [FILLED, st.integers(-99, 99), st.fixed_dictionaries({"A": FILLED, "B": st.booleans()})]
+    "gold", [ANSWERED, st.integers(-99, 99), st.fixed_dictionaries({"A": FILLED, "B": st.booleans()})]
 )
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -94,13 +99,15 @@ def test_parquet_of_one_type_per_column_comes_back_as_it_was(
     data: st.DataObject, index: st.SearchStrategy[Any], gold: st.SearchStrategy[Any]
 ) -> None:
     count = data.draw(st.integers(1, 4))
+    golds = [data.draw(gold) for _ in range(count)]
+    source = "code/s" if isinstance(golds[0], dict) else "s"
     flags = data.draw(st.sampled_from([st.booleans(), st.integers(0, 1)]))
     rows = [
         {
-            "data_source": "s",
+            "data_source": source,
             "prompt": [{"role": "user", "content": f"question {i}"}],
             "ability": "math",
-            "reward_model": {"style": "rule", "ground_truth": data.draw(gold)},
+            "reward_model": {"style": "rule", "ground_truth": golds[i]},
             "extra_info": {"split": "test", "index": data.draw(index)},
             "member": data.draw(flags),
         }

@@ -79,6 +79,42 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda c: c["curate"]["sources"].append({"path": "none.jsonl", "data_source": "rlpipe/non"}),
         "curate.sources[1].data_source = rlpipe/non: no such family",
     ),
+    "pattern without a file": (
+        lambda c: c["curate"]["sources"].append({"path": "none/*.jsonl"}),
+        "curate.sources[1].path: none/*.jsonl: no file matches",
+    ),
+    "folder without a table": (
+        lambda c: c["curate"]["sources"].append({"path": str(HOME / "profiles")}),
+        "profiles: holds no file that can be read; name those to read by a pattern",
+    ),
+    "unknown layout": (
+        lambda c: c["curate"]["sources"].append({"path": "none.jsonl", "format": "gsm"}),
+        "curate.sources[1].format = \"gsm\": format 'gsm' is not one of auto, rlpipe, agieval",
+    ),
+    "warm-up without a split": (
+        put("curate.sources.0.splits", ["train", "probe", "test"]),
+        "sft.steps = 1200, split = demonstration: this split gets no prompts; name it among the `splits` of one of",
+    ),
+    "run without a split": (
+        put("curate.fractions", {"demonstration": 0.5, "train": 0, "probe": 0.25, "test": 0.25}),
+        "runs.grpo.split = train: this split gets no prompts; give it a share: curate.fractions.train",
+    ),
+    "unknown split": (
+        put("evaluate", {"split": "tests"}),
+        "evaluate.split = tests: no such split; did you mean 'test'?",
+    ),
+    "search without a split": (
+        lambda c: c.update(search={"split": "validation"}),
+        "search.split = validation: no such split (valid: demonstration, train, probe, test)",
+    ),
+    "contamination without non-members": (
+        put("curate.fractions", {"demonstration": 0.5, "train": 0.25, "probe": 0, "test": 0.25}),
+        "contamination.nonmember_split = probe: this split gets no prompts; give it a share: curate.fractions.probe",
+    ),
+    "contamination without a benchmark": (
+        put("curate.sources.0.splits", ["demonstration", "train", "probe"]),
+        "contamination.benchmark_split = test: this split gets no prompts; name it among",
+    ),
     "two kinds of source": (
         lambda c: c["curate"]["sources"][0].update(path="x"),
         "curate.sources[0]: a source has exactly one of the keys task, reasoning_gym, path",
@@ -172,6 +208,15 @@ def test_a_marker_may_come_with_the_model_or_from_the_warm_up() -> None:
     assert load({**SMALL, **asked, "sft": taught}).contamination.second_response.marker == "again"
 
 
+def test_a_split_that_nobody_needs_may_be_empty() -> None:
+    fractions = {"demonstration": 0, "train": 0.5, "probe": 0.25, "test": 0.25}
+    unwarmed = {"curate": {**SMALL["curate"], "fractions": fractions}, "sft": {"steps": 0}, "runs": SMALL["runs"]}
+    assert load(unwarmed).sft.steps == 0
+    pinned = [{**SMALL["curate"]["sources"][0], "split": name} for name in ("demonstration", "train", "probe", "test")]
+    one_each = {"sources": pinned, "fractions": {"demonstration": 1, "train": 0, "probe": 0, "test": 0}}
+    assert load({**SMALL, "curate": one_each}).files() == []
+
+
 def test_a_study_has_folders_of_its_own() -> None:
     assert (load(SMALL).results, load(SMALL).logs) == ("results", "logs")
     study = load({**SMALL, "study": "entropy"})
@@ -186,6 +231,13 @@ def test_what_is_loaded_by_name_is_known_from_the_parameters(tmp_path: Path) -> 
     params = load({**SMALL, "curate": {"sources": sources}})
     assert params.checkers() == ["rlpipe.tasks.reasoning_gym", "rlpipe.verifiers.code"]
     assert params.files() == [str(file)]
+    (tmp_path / "y.jsonl").touch()
+    for path in (f"{tmp_path}/*.jsonl", str(tmp_path)):  # the files of a pattern, a folder as a whole
+        sources = [{"path": path, "format": "gsm8k"}, {"path": str(file), "format": "gsm8k"}]
+        found = load({**SMALL, "curate": {"sources": sources}}).files()
+        assert found == ([str(file), f"{tmp_path}/y.jsonl"] if "*" in path else [str(tmp_path), str(file)])
+    named = [{"path": str(file), "columns": {"prompt": "q", "answer": "a", "source": "s"}, "format": "math"}]
+    assert "rlpipe.tasks.countdown" in load({**SMALL, "curate": {"sources": named}}).checkers()
     sources = [{"path": str(file), "format": "verl"}]  # its rows may be of any source
     assert {"rlpipe.tasks.countdown", "rlpipe.tasks.graph"} <= set(
         load({**SMALL, "curate": {"sources": sources}}).checkers()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,6 +72,27 @@ def test_source_files_count_by_content_here_or_in_their_pointer() -> None:
     Path("raw.txt.dvc").unlink()
     with pytest.raises(ValueError, match=r"raw\.txt: no such file, nor a pointer raw\.txt\.dvc"):
         plan()
+
+
+def test_a_folder_counts_by_all_its_files_here_or_in_its_pointer() -> None:
+    raw = Path("raw.txt")  # a folder, whatever its name
+    (raw / "deep").mkdir(parents=True)
+    (raw / "b.jsonl").write_text("two\n")
+    (raw / "deep" / "a.jsonl").write_text("one\n")
+    first = plan().specs["curate"]
+    os.utime(raw / "b.jsonl", (1, 1))
+    assert plan().specs["curate"].key == first.key
+    subprocess.run(["dvc", "init", "--no-scm", "-q"], check=True)
+    subprocess.run(["dvc", "add", "-q", str(raw)], check=True)
+    assert provenance.pointer_md5(raw) == first.sources["raw.txt"], "as DVC has it"
+    shutil.move(raw, "elsewhere")
+    assert plan().specs["curate"].key == first.key
+    shutil.move("elsewhere", raw)
+    (raw / "c.jsonl").write_text("three\n")
+    assert plan().specs["curate"].key != first.key, "another shard"
+    (raw / "c.jsonl").unlink()
+    (raw / "b.jsonl").rename(raw / "c.jsonl")
+    assert plan().specs["curate"].key != first.key, "another name, another place in the order"
 
 
 def test_flags_follow_receipts_and_pointers_and_all_have_one_time() -> None:

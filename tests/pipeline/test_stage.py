@@ -105,6 +105,21 @@ def test_code_that_is_not_the_planned_code_does_not_run() -> None:
     assert "rlpipe.stages.train changed since this run was planned" in make().stderr
 
 
+def test_a_folder_of_sources_has_to_be_the_planned_one() -> None:
+    raw = Path("raw")
+    raw.mkdir()
+    (raw / "a.jsonl").write_text("one\n")
+    stage("    (ctx.out / 'x').write_text('1')\n", sources={"raw": provenance.listing_md5(raw)})
+    (raw / "b.jsonl").write_text("two\n")
+    assert "raw changed since this run was planned: start snakemake again" in make().stderr
+    (raw / "b.jsonl").unlink()
+    done = make()
+    assert done.returncode == 0, done.stderr
+    (raw / "a.jsonl").unlink()
+    raw.rmdir()
+    assert "raw is not here: `dvc pull raw.dvc`" in make("--force").stderr
+
+
 def test_results_on_another_disk_are_copied_beside_and_then_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
     out, path = Path(".rlpipe/out"), artifact()
     out.mkdir(parents=True)

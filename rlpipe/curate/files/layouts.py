@@ -1,25 +1,19 @@
-r"""Every layout of prompt files that is read, brought into verl's.
+"""Layouts of other projects whose rows are conversations, or come with a judge of their own, brought into verl's.
 
-Source: specification 7.4. An instruction on the form of the answer is added only where the question has none of the
-markers `####`, `\boxed`, `Answer:`.
+Source: specification 7.4. Tables of problems are read by `tables.rows`.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rlpipe.curate.files.answers import is_empty
 from rlpipe.curate.files.records import Place, Record
+from rlpipe.curate.files.tables.known import PARTS
 
-GSM8K, MATH = "openai/gsm8k", "DigitalLearningGmbH/MATH-lighteval"
-INSTRUCTION = {
-    "####": 'Think step by step and write the final answer after "####".',
-    "boxed": r"Think step by step and put the final answer within \boxed{}.",
-}
-_MARKER = re.compile(r"####|\\boxed|answer\s*:", re.IGNORECASE)
 GOLD = ("solution", "answer", "ground_truth", "label")
 NO_SOURCE = "name the data source (--data-source, or data_source in params.yaml): it chooses the verifier"
 
@@ -35,30 +29,34 @@ class Request:
 Adapter = Callable[[Record, Request], Record]
 
 
-def detect(record: Record, place: Place) -> str:
-    """The layout of a file, told from its first row.
-
-    Raises: RowError if none fits.
-    """
+def conversation(record: Record) -> str | None:
+    """The layout of a file whose rows are more than a table of problems, told from its first row; None if it is none."""
     names = set(record)
-    conversation = isinstance(record.get("prompt"), list)
-    gold = any(name in names for name in GOLD)
-    rules = [
-        ("verl", conversation and "reward_model" in names),
-        ("skyrl", conversation and "reward_spec" in names),
-        ("open-instruct", {"messages", "ground_truth", "dataset"} <= names),
-        ("gsm8k", {"question", "answer"} <= names and "####" in str(record.get("answer"))),
-        ("verifiers", "answer" in names and bool({"info", "task"} & names) and bool({"question", "prompt"} & names)),
-        ("math", {"problem", "answer"} <= names),
-        ("math_solution", {"problem", "solution"} <= names),
-        ("trl", "prompt" in names and gold),
-        ("openrlhf", "input" in names and gold),
-    ]
-    for layout, fits in rules:
-        if fits:
-            return layout
-    known = ", ".join(layout for layout, _ in rules)
-    raise place.error("(names)", sorted(names), "no known layout has these columns", f"give the format: {known}")
+    messages = isinstance(record.get("prompt"), list)
+    rules = {
+        "verl": messages and "reward_model" in names,
+        "skyrl": messages and "reward_spec" in names,
+        "open-instruct": {"messages", "ground_truth", "dataset"} <= names,
+        "verifiers": "answer" in names
+        and bool({"info", "task"} & names)
+        and bool({"question", "prompt"} & names)
+        and "####" not in str(record.get("answer"))
+        and _is_whole(record, "prompt", "question"),
+    }
+    return next((layout for layout, fits in rules.items() if fits), None)
+
+
+def loose(record: Record) -> str | None:
+    """As `conversation`, for layouts with so few columns that tables go first."""
+    if not any(name in record for name in GOLD):
+        return None
+    rules = {"trl": "prompt", "openrlhf": "input"}
+    return next((layout for layout, name in rules.items() if name in record and _is_whole(record, name)), None)
+
+
+def _is_whole(record: Record, *read: str) -> bool:
+    """Nothing beside the columns read may belong to the problem."""
+    return all(name.lower() not in PARTS or name in read or is_empty(value) for name, value in record.items())
 
 
 def adapt(record: Record, layout: str, request: Request) -> Record:
@@ -79,33 +77,6 @@ def _skyrl(record: Record, request: Request) -> Record:
         raise request.place.error("reward_spec", spec, "must be an object", "give {method, ground_truth}")
     reward = {("style" if name == "method" else name): value for name, value in spec.items()}
     return _verl({k: v for k, v in record.items() if k != "reward_spec"} | {"reward_model": reward}, request)
-
-
-def _gsm8k(record: Record, request: Request) -> Record:
-    question, worked = (_required(record, name, request) for name in ("question", "answer"))
-    _, marker, gold = str(worked).rpartition("####")
-    if not marker:
-        problem = "no final answer after '####'"
-        raise request.place.error("answer", worked, problem, "give the layout's name if this is not GSM8K")
-    gold = gold.strip().replace(",", "")
-    extra = {"question": question, "answer": worked}
-    return _question(_instructed(question, "####"), gold, request.data_source or GSM8K, extra, request)
-
-
-def _math(record: Record, request: Request) -> Record:
-    problem, gold = _required(record, "problem", request), record.get("answer")
-    source = _source(record.get("data_source"), request)
-    extra = {k: v for k, v in record.items() if k not in ("problem", "answer", "data_source")}
-    gold = str(gold) if isinstance(gold, int | float) and not isinstance(gold, bool) else gold
-    return _question(_instructed(problem, "boxed"), gold, source, {"question": problem} | extra, request)
-
-
-def _math_solution(record: Record, request: Request) -> Record:
-    problem, solution = (_required(record, name, request) for name in ("problem", "solution"))
-    extra = {k: v for k, v in record.items() if k not in ("problem", "data_source")}
-    source = request.data_source or record.get("data_source") or MATH
-    gold = last_boxed(str(solution))
-    return _question(_instructed(problem, "boxed"), gold, source, {"question": problem} | extra, request)
 
 
 def _open_instruct(record: Record, request: Request) -> Record:
@@ -149,27 +120,11 @@ def _verifiers(record: Record, request: Request) -> Record:
 ADAPTERS: dict[str, Adapter] = {
     "verl": _verl,
     "skyrl": _skyrl,
-    "gsm8k": _gsm8k,
-    "math": _math,
-    "math_solution": _math_solution,
     "open-instruct": _open_instruct,
     "trl": _prompt_and_gold("prompt"),
     "openrlhf": _prompt_and_gold("input"),
     "verifiers": _verifiers,
 }
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Content of the last `\boxed{...}` whose braces balance; None where there is none."""
-    start = text.rfind(r"\boxed{")
-    if start < 0:
-        return None
-    depth, first = 1, start + len(r"\boxed{")
-    for i in range(first, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[i], 0) if text[i - 1] != "\\" else 0
-        if not depth:
-            return text[first:i]
-    return last_boxed(text[:start])
 
 
 def _required(record: Record, name: str, request: Request) -> Any:
@@ -186,23 +141,8 @@ def _source(found: object, request: Request) -> str:
     return source
 
 
-def _instructed(question: object, marker: str) -> object:
-    if not isinstance(question, str) or _MARKER.search(question):
-        return question
-    return f"{question} {INSTRUCTION[marker]}"
-
-
 def _conversation(prompt: object) -> object:
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-
-
-def _question(text: object, gold: object, source: str, extra: Record, request: Request) -> Record:
-    """A question of one message, with everything else of its row in `extra_info`."""
-    if not isinstance(text, str):
-        raise request.place.error("question", text, "must be text", "fill it in, or leave the row out")
-    extra = {"split": None, "index": request.place.row - 1} | extra
-    row = _with_reward([{"role": "user", "content": text}], gold, source, {})
-    return row | {"ability": "math", "extra_info": extra}
 
 
 def _with_reward(messages: object, gold: object, source: str, rest: Record) -> Record:

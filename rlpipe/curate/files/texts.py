@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlpipe.artifacts import ArtifactError
-from rlpipe.curate.files.prompt_rows import to_messages
+from rlpipe.curate.files.messages import to_messages
 from rlpipe.curate.files.records import Place, RowError, records
 from rlpipe.overlap import normalize
 

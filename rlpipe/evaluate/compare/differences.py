@@ -46,7 +46,7 @@ def compare(
 def tables(samples: Samples | Sequence[Samples], settings: EvaluateSettings) -> list[pl.DataFrame]:
     """A problem table per seed."""
     each = [samples] if isinstance(samples, pl.DataFrame | Path | str) else list(samples)
-    frames = [s if isinstance(s, pl.DataFrame) else read_samples(s) for s in each]
+    frames = [s if isinstance(s, pl.DataFrame) else read_samples(s, rule=settings.unusable) for s in each]
     return [problem_table(frame, settings.ks, settings.seed) for frame in frames]
 
 

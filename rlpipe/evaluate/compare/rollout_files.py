@@ -15,6 +15,7 @@ from rlpipe.evaluate.metric_row import ALL, Row, bounds, to_json
 from rlpipe.evaluate.problems import problem_table, read_samples
 from rlpipe.evaluate.settings import EvaluateSettings
 from rlpipe.evaluate.summaries import passes
+from rlpipe.evaluate.usable import Rule
 from rlpipe.statistics import repeated_passes as runs
 from rlpipe.statistics.paired import Paired
 
@@ -38,7 +39,9 @@ def compare_files(
     Raises: ArtifactError for a file of another schema; ValueError for a file of several policies, or no shared prompt.
     """
     settings = settings or EvaluateSettings()
-    frames = {name: [_one_policy(p) for p in paths] for name, paths in ((BASE, base), (TRAINED, trained))}
+    frames = {
+        name: [_one_policy(p, settings.unusable) for p in paths] for name, paths in ((BASE, base), (TRAINED, trained))
+    }
     rows = compare(frames[BASE], frames[TRAINED], settings, BASE, TRAINED)
     shared = _shared(frames, settings)
     rows += [row for seed in frames[TRAINED] for row in _support_rows(frames[BASE][0], seed, settings, shared)]
@@ -58,8 +61,8 @@ def compare_files(
     return rows
 
 
-def _one_policy(path: Path) -> pl.DataFrame:
-    frame = read_samples(path)
+def _one_policy(path: Path, rule: Rule) -> pl.DataFrame:
+    frame = read_samples(path, rule=rule)
     policies = frame.select("run_id", "model_id", "policy_step").unique().sort("policy_step")
     if len(policies) > 1:
         named = ", ".join(f"{run} step {step}" for run, _, step in policies.head(4).rows())

@@ -48,7 +48,8 @@ def diversity_of_rollouts(
         raise ValueError(
             f"samples = {samples}, orders = {list(orders)}: give two samples or more, and orders from 0 on"
         )
-    settings, frame = settings or EvaluateSettings(), read_samples(rollouts, texts=True)
+    settings = settings or EvaluateSettings()
+    frame = read_samples(rollouts, texts=True, rule=settings.unusable)
     words = vocabulary or len({w for text in frame["response"] for w in text.split()}) or 1
     rows: list[Row] = []
     for (run, model, step), own in frame.group_by("run_id", "model_id", "policy_step", maintain_order=True):
