@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rlpipe.params.model_settings import ModelSettings
+from rlpipe.params.model_settings import MAX_LENGTH, ModelSettings
 
 PAD, BOS, EOS, UNKNOWN, RESPOND = "<pad>", "<bos>", "<eos>", "<unk>", "<respond>"
 MAX_WORDS = 20_000
-MAX_LENGTH = 256  # tokens of a model from scratch, unless said otherwise
 STAND_IN = "stand-in-for-a-turn"
 LIMIT = "rlpipe_max_length"  # key of config.json
 CHAT_TEMPLATE = (
@@ -92,7 +91,7 @@ def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, 
 
     Raises: ModelError naming the path and what is missing: the directory, its config, its weights or its tokenizer.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     local = Path(path)
     if local.exists() and not (local / "config.json").is_file():
@@ -101,6 +100,26 @@ def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, 
         model: Any = AutoModelForCausalLM.from_pretrained(str(path), dtype=getattr(torch, dtype) if dtype else "auto")
     except (OSError, ValueError) as error:
         raise ModelError(f"model {path}: cannot be loaded: {first_line(error)}") from error
+    return model.to(device()), _tokenizer(path)
+
+
+def load_tokenizer(path: str | Path) -> tuple[Any, Any]:
+    """Config and tokenizer of a Hugging Face directory (or name), without its weights.
+
+    Raises: ModelError as `load_policy`.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(str(path))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model {path}: its config cannot be read: {first_line(error)}") from error
+    return config, _tokenizer(path)
+
+
+def _tokenizer(path: str | Path) -> Any:
+    from transformers import AutoTokenizer
+
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -112,7 +131,7 @@ def load_policy(path: str | Path, dtype: str | None = None) -> tuple[nn.Module, 
         raise ModelError(
             f"model {path}: its tokenizer has no end-of-sequence token; set `eos_token` in tokenizer_config.json"
         )
-    return model.to(device()), tokenizer
+    return tokenizer
 
 
 def device() -> torch.device:
@@ -201,9 +220,8 @@ def end_tokens(model: nn.Module, tokenizer: Any) -> frozenset[int]:
     return frozenset(found)
 
 
-def longest(model: nn.Module) -> int | None:
+def longest(config: Any) -> int | None:
     """Tokens of the longest sequence: the checkpoint's own limit, or a lower one set here; None where there is none."""
-    config: Any = model.config
     names = ("max_position_embeddings", "max_seq_len", "seq_length", LIMIT)
     limits = [limit for name in names if isinstance(limit := getattr(config, name, None), int)]
     return min(limits, default=None)

@@ -13,9 +13,10 @@ from rlpipe.curate.decontaminate import Decontaminated, decontaminate
 from rlpipe.curate.duplicates import Deduplicated, deduplicate
 from rlpipe.curate.files.records import Record
 from rlpipe.curate.item import Rejected
+from rlpipe.curate.lengths import Lengths, fitting, short_demonstrations
 from rlpipe.curate.references import Checked, check, demonstrations
 from rlpipe.curate.settings import SPLITS, CurateSettings
-from rlpipe.curate.sources import Loaded, load
+from rlpipe.curate.sources import load
 from rlpipe.curate.splits import split_of
 from rlpipe.overlap.pair_rows import in_words
 from rlpipe.overlap.paraphrase.search import ParaphraseSearch
@@ -31,8 +32,8 @@ class Curated:
     summary: dict[str, Any]
 
 
-def curate(settings: CurateSettings) -> Curated:
-    """All of it, in memory; nothing is written.
+def curate(settings: CurateSettings, lengths: Lengths | None = None) -> Curated:
+    """All of it, in memory; nothing is written. `lengths`: of the model to be trained; without, none is too long.
 
     Raises: RowError for a malformed file or row; ValueError for a source that cannot give what is asked of it;
     VerifierFailing when a verifier cannot judge its own reference answers; ModelError for a model of
@@ -42,15 +43,19 @@ def curate(settings: CurateSettings) -> Curated:
     paraphrases = None if asked is None else ParaphraseSearch.load(asked)
     loaded = load(settings)
     checked = check(loaded.items, settings.seed, settings.max_verifier_errors)
-    unique = deduplicate(checked.items, settings.near_duplicates)
+    short = fitting(checked.items, lengths, settings.too_long)
+    unique = deduplicate(short.items, settings.near_duplicates)
     splits = {item.id: split_of(item.id, item.splits, settings.fractions, settings.seed) for item in unique.items}
     clean = decontaminate(unique.items, splits, settings.decontamination, paraphrases)
     shown = [item for item in clean.items if splits[item.id] == "demonstration"]
     worked, without = demonstrations(shown, settings.demonstrations, settings.seed)
-    left_out = [*loaded.rejected, *checked.rejected, *unique.rejected, *clean.rejected]
+    worked, long = short_demonstrations(worked, lengths, settings.too_long)
+    left_out = [*loaded.rejected, *checked.rejected, *short.rejected, *unique.rejected, *clean.rejected]
     prompts = [{**item.row, "split": splits[item.id]} for item in clean.items]
-    summary = _summary(loaded, checked, unique, clean, prompts)
+    summary = _summary(left_out, checked, unique, clean, prompts)
     summary["demonstrations"] = {"prompts": len(shown) - without, "responses": len(worked), "without": without}
+    summary["demonstrations"] |= {"too_long": long}
+    summary["longest_left_out"] = short.longest
     return Curated(prompts, worked, [row.row() for row in _sorted(left_out)], summary)
 
 
@@ -67,10 +72,13 @@ def _sorted(left_out: Sequence[Rejected]) -> list[Rejected]:
 
 
 def _summary(
-    loaded: Loaded, checked: Checked, unique: Deduplicated, clean: Decontaminated, prompts: Sequence[Record]
+    left_out: Sequence[Rejected],
+    checked: Checked,
+    unique: Deduplicated,
+    clean: Decontaminated,
+    prompts: Sequence[Record],
 ) -> dict[str, Any]:
     """Counts: what came in, what was left out by stage and reason, what stays by split, source and level."""
-    left_out = [*loaded.rejected, *checked.rejected, *unique.rejected, *clean.rejected]
     return {
         "rows": {"read": len(prompts) + len(left_out), "kept": len(prompts), "rejected": len(left_out)},
         "rejected": _tree((r.stage, _kind(r)) for r in left_out),
@@ -109,6 +117,10 @@ def describe(summary: dict[str, Any]) -> str:
     ]
     for stage, reasons in summary["rejected"].items():
         lines.append(f"left out, {stage}: " + ", ".join(f"{reason} {count}" for reason, count in reasons.items()))
+    if summary["longest_left_out"]:
+        lines.append(f"too long for model and response: {summary['longest_left_out']}")
+    if long := summary["demonstrations"]["too_long"]:
+        lines.append(f"demonstrations too long for the model, left out: {long}")
     for name, found in summary["overlap"].items():
         decisions = ", ".join(f"{decision} {count}" for decision, count in found["n_by_decision"].items())
         lines.append(f"overlap with {name}: {found['n_clean']} of {found['n_eval']} clean; {decisions}")

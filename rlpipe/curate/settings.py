@@ -169,6 +169,10 @@ class CurateSettings(_Section):
         le=1,
         description="Share of reference answers on which the verifier may fail before the stage stops",
     )
+    too_long: Literal["drop", "refuse"] = Field(
+        default="drop",
+        description="Prompts that leave no room for a response, and demonstrations the model cannot take",
+    )
     near_duplicates: NearDuplicates = Field(default_factory=NearDuplicates)
     decontamination: Decontamination = Field(default_factory=Decontamination)
 

@@ -55,7 +55,7 @@ class HFEngine(Batched):
         model = models.load_policy(policy)[0] if isinstance(policy, str | Path) else policy
         self.model = model.eval()
         self.exact = arithmetic(self.model) == torch.float32
-        self.longest = models.longest(self.model)
+        self.longest = models.longest(self.model.config)
         self.ends = models.end_tokens(self.model, self.tokenizer)
         self.end_ids = torch.tensor(sorted(self.ends), device=self.device)
         self.step = step

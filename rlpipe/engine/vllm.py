@@ -33,7 +33,7 @@ class VLLMEngine(Batched):
 
     def __init__(self, model: Any, tokenizer: Any, memory_share: float = 0.4, top_logprobs: int = 20):
         super().__init__()
-        self.step, self.longest, self.ends = 0, models.longest(model), models.end_tokens(model, tokenizer)
+        self.step, self.longest, self.ends = 0, models.longest(model.config), models.end_tokens(model, tokenizer)
         try:
             # In this process, so that weights can be handed over as tensors.
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")

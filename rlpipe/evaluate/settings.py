@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rlpipe.params.model_settings import MAX_NEW_TOKENS
+
 SINGLE = (
     "consensus",
     "weighted_vote",
@@ -35,7 +37,9 @@ class EvaluateSettings(BaseModel):
     )
     top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="nucleus kept when sampling; 1 keeps all tokens")
     top_k: int = Field(default=0, ge=0, description="most probable tokens kept when sampling; 0 keeps all tokens")
-    max_new_tokens: int = Field(default=32, ge=1, description="longest response in tokens, its end token included")
+    max_new_tokens: int = Field(
+        default=MAX_NEW_TOKENS, ge=1, description="longest response in tokens, its end token included"
+    )
     ks: tuple[int, ...] = Field(
         default=(),
         description="k of pass@k, majority@k and best-of-k, powers of two; empty: all of them up to `samples`",

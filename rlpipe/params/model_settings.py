@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MAX_LENGTH = 256  # tokens of a model from scratch, unless said otherwise
+MAX_NEW_TOKENS = 32  # of a response, in every stage that does not say otherwise
+
 
 class ModelSettings(BaseModel):
     """Either `path` (a Hugging Face directory with weights and tokenizer) or the shape of a model to build."""

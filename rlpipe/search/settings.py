@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rlpipe.params.model_settings import MAX_NEW_TOKENS
+
 REFERENCES = ("best_of_n", "self_consistency")  # always run: the others are compared with them
 SAMPLED = (*REFERENCES, "weighted_vote")  # pick among whole samples
 TREES = ("beam", "dvts")
@@ -58,7 +60,9 @@ class SearchStageSettings(BaseModel):
         le=5.0,
         description="softmax temperature; that of `evaluate`, so that one sample agrees with pass@1",
     )
-    max_new_tokens: int = Field(default=32, ge=1, description="longest response in tokens, its end token included")
+    max_new_tokens: int = Field(
+        default=MAX_NEW_TOKENS, ge=1, description="longest response in tokens, its end token included"
+    )
     step_tokens: int = Field(
         default=8, ge=1, description="longest step in tokens; drawn anew at every step of a search"
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rlpipe.params.hyperparameters import ARTIFACT
+from rlpipe.params.model_settings import MAX_NEW_TOKENS
 from rlpipe.params.signatures import artifacts_named
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -22,7 +23,7 @@ class TrainSettings(BaseModel):
     rollouts: int = Field(16, ge=1, description="rollouts per prompt (the group)")
     mini_batches: int = Field(4, ge=1, description="optimizer updates per step")
     micro_batch_tokens: int = Field(2048, ge=16, description="most tokens, padding included, in one forward pass")
-    max_new_tokens: int = Field(32, ge=1, description="longest response, tokens")
+    max_new_tokens: int = Field(MAX_NEW_TOKENS, ge=1, description="longest response, tokens")
     temperature: float = Field(1.0, gt=0, description="sampling temperature; ratios are of the same distribution")
     learning_rate: float = Field(5.0e-4, gt=0, description="AdamW learning rate")
     betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moments")

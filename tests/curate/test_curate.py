@@ -209,7 +209,7 @@ def test_worked_solutions_of_files_become_demonstrations_if_they_verify(tmp_path
     rows.append({"problem": "What is 9 and 9?", "solution": "It is eighteen.", "answer": "18"})
     path = written(tmp_path / "m.jsonl", rows)
     found = curated({"path": path, "data_source": "math", "split": "demonstration"})
-    assert found.summary["demonstrations"] == {"prompts": 4, "responses": 4, "without": 1}
+    assert found.summary["demonstrations"] == {"prompts": 4, "responses": 4, "without": 1, "too_long": 0}
     assert {r["response"] for r in found.demonstrations} == {rf"It is \boxed{{{2 * i}}}." for i in range(4)}
 
 

@@ -9,7 +9,14 @@ rule curate:
         mem_mb=1500,
         runtime=60,
     params:
-        uses=["curate"],
+        uses=[
+            "curate",
+            "model.path",
+            "model.max_length",
+            "train.max_new_tokens",
+            "evaluate.max_new_tokens",
+            "search.max_new_tokens",
+        ],
         code=checkers,
         devices=1 if settings.curate.decontamination.paraphrases else 0,
     shell:

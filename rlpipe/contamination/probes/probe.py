@@ -54,7 +54,7 @@ class Subject:
     ) -> Subject:
         """Raises: ModelError as `models.load_policy`."""
         model, tokenizer = models.load_policy(path)
-        longest = models.longest(model)
+        longest = models.longest(model.config)
         sampler = load_engine(engine, model, tokenizer, batch_size)
         return cls(model_id, sampler, Policy(model), tokenizer, longest, step)
 

@@ -35,7 +35,7 @@ def embedder(path: str | Path, batch_size: int = 64) -> tuple[Embed, int]:
         raise ModelError(f"embedding model {path}: cannot be loaded as model and tokenizer: {reason}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.padding_side = "right"
-    limit = longest(model)
+    limit = longest(model.config)
     if tokenizer.model_max_length > NO_LIMIT and limit:
         tokenizer.model_max_length = limit
 

@@ -83,7 +83,7 @@ def model_judge(path: str | Path, answer_tokens: int) -> Judge:
 
     loaded, tokenizer = load_policy(path)
     model: Any = loaded.eval()
-    limit = longest(model)
+    limit = longest(model.config)
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
     @torch.no_grad()

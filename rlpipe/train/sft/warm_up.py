@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from rlpipe import artifacts, models
-from rlpipe.params.model_settings import ModelSettings
+from rlpipe.params.model_settings import MAX_LENGTH, ModelSettings
 from rlpipe.policy.forward import Policy
 from rlpipe.policy.precision import with_master_weights
 from rlpipe.progress import progress
@@ -44,7 +44,7 @@ def warm_up(model_settings: ModelSettings, settings: SftSettings, curated: Path,
         turned = second_demonstrations(rows, settings.second_marker, settings.second_share, settings.seed)
         demonstrations = pl.DataFrame(turned, schema=demonstrations.schema)
     model, tokenizer = starting_point(model_settings, curated, demonstrations, settings.seed)
-    examples = encode(demonstrations, tokenizer, models.longest(model) or NO_LIMIT)
+    examples = encode(demonstrations, tokenizer, models.longest(model.config) or NO_LIMIT)
     steps = fit(model, examples, tokenizer.pad_token_id or 0, settings, scratch)
     models.save_policy(model, tokenizer, out / "policy")
     artifacts.write(out / "metrics.parquet", artifacts.SFT_STEPS, steps)
@@ -62,7 +62,7 @@ def starting_point(
     prompts = artifacts.read(curated / "prompts.parquet", artifacts.PROMPTS, ["prompt"])
     texts = [m["content"] for row in (*prompts["prompt"], *demonstrations["prompt"]) for m in row]
     words = {w for text in (*texts, *demonstrations["response"]) for w in text.split()}
-    tokenizer = models.word_tokenizer(words, settings.max_length or models.MAX_LENGTH)
+    tokenizer = models.word_tokenizer(words, settings.max_length or MAX_LENGTH)
     return with_master_weights(models.from_scratch(settings, tokenizer, seed), settings.dtype), tokenizer
 
 
