@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,11 +35,13 @@ def reinforce_pp(
 ) -> Recipe:
     """Whitened token returns, PPO's clip, mean over tokens.
 
-    baseline: `none`, or `group` for REINFORCE++-baseline (reward minus the group's mean on every token). gamma:
-    discount per response token. kl: coefficient of the penalty k1 inside each token's reward; 0 needs no reference
-    policy. clip_low, clip_high: distances from 1 at which the ratio stops counting.
+    baseline: `none`, or `group` for REINFORCE++-baseline (score minus the group's mean on every token). gamma: discount
+    per response token, with `none`. kl: coefficient of the penalty k1; with `none` it is in each token's reward and so in
+    the return to go of those before it, with `group` it is summed into the rollout's score before that is centred; 0
+    needs no reference policy. clip_low, clip_high: distances from 1 at which the ratio stops counting.
     Logs `clip_fraction`, and `kl_reference` where kl is not 0.
-    Source: arXiv:2501.03262, its advantage; whitening (x - mean) / sqrt(var + 1e-8) as in verl.
+    Source: arXiv:2501.03262, its advantage; whitening (x - mean) / sqrt(var + 1e-8) and, with `group`, the place of the
+    penalty as in verl's `reinforce_plus_plus_baseline`.
     Differs: kl is off unless asked for, as rewards are verified; the paper's token rewards carry it.
     """
     if kl != 0.0:
@@ -53,15 +56,11 @@ def reinforce_pp(
 def whitened_returns(
     batch: Batch, step: Step, *, baseline: Literal["none", "group"], gamma: Scalar, kl: Scalar
 ) -> Float[Tensor, "B T"]:
-    """Rewards to go of each token, or the reward above the group's mean, whitened over the tokens of the step."""
+    """Rewards to go of each token, or the rollout's score above its group's mean, whitened over the tokens of the step."""
     mask = batch.response_mask
-    if baseline == "group":
-        value = on_tokens(group_centred(batch.reward, batch.group), mask)
-    else:
-        value = on_last_token(batch.reward, mask)
+    penalty = torch.zeros_like(batch.advantage)
     if batch.reference is not None:
-        penalty = divergence(batch.old.logprob, batch.reference.logprob, "k1")
-        value = value - at(kl, step.index) * masked(penalty, mask)
-    if baseline == "none":
-        value = returns(value, mask, at(gamma, step.index))
-    return whiten(value, mask)
+        penalty = at(kl, step.index) * masked(divergence(batch.old.logprob, batch.reference.logprob, "k1"), mask)
+    if baseline == "group":
+        return whiten(on_tokens(group_centred(batch.reward - penalty.sum(-1), batch.group), mask), mask)
+    return whiten(returns(on_last_token(batch.reward, mask) - penalty, mask, at(gamma, step.index)), mask)
