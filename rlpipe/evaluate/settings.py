@@ -47,6 +47,9 @@ class EvaluateSettings(BaseModel):
     seed: int = Field(
         default=0, ge=0, description="seed of sampling and resampling; equal seeds give every run the same draws"
     )
+    on_the_way: int = Field(
+        default=8, ge=0, description="rollouts per prompt of every policy kept on the way (train.snapshots); 0: none"
+    )
     engine: str = Field(default="hf", pattern="^(hf|vllm)$", description="who samples: the built-in engine or vLLM")
     batch_size: int = Field(
         default=512, ge=1, description="rollouts decoded at once; changes memory and speed, not results"

@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 
 from rlpipe import artifacts
+from rlpipe.evaluate.agreement import calibration_rows
 from rlpipe.evaluate.diversity.measures import diversity_table
 from rlpipe.evaluate.metric_row import ALL, Row, bounds, stable, to_json
+from rlpipe.evaluate.on_the_way import stability_rows
 from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table, read_samples
 from rlpipe.evaluate.second_opinion import METRIC, disagreement
 from rlpipe.evaluate.settings import EvaluateSettings
@@ -82,6 +84,7 @@ def _policy_rows(policy: Evaluated, settings: EvaluateSettings, split: str | Non
         own = samples if name == ALL else samples.filter(pl.col("prompt_id").is_in(part["prompt_id"].to_list()))
         rows += _benchmark_rows(name, where, part, own, settings)
     rows += _passes(samples, table, settings) + _second_opinions(samples, table, settings)
+    rows += calibration_rows(samples, settings)
     return [stable({**policy.who, "split": split, **row}) for row in rows]
 
 
@@ -202,8 +205,12 @@ def _asked(table: pl.DataFrame, settings: EvaluateSettings) -> list[Metric]:
     return [m for m in metrics_of(table) if not settings.ks or m.name not in by_k or m.k in settings.ks]
 
 
-def write_metrics(directory: Path, settings: EvaluateSettings, split: str | None = None) -> list[Row]:
+def write_metrics(
+    directory: Path, settings: EvaluateSettings, split: str | None = None, kept: Mapping[int, Path] | None = None
+) -> list[Row]:
     """`problems.parquet` and `metrics.parquet` beside `samples.parquet`, from that file alone. Returns: the latter's rows.
+
+    `kept`: rollouts of policies kept on the way, by step; then the worst case on the way is among the rows.
 
     Raises: ArtifactError for samples of another schema; ValueError for none.
     """
@@ -211,5 +218,9 @@ def write_metrics(directory: Path, settings: EvaluateSettings, split: str | None
     tables = [p.table.with_columns(pl.lit(value).alias(name) for name, value in p.who.items()) for p in found]
     artifacts.write(directory / "problems.parquet", artifacts.PROBLEMS, pl.concat(tables, how="diagonal_relaxed"))
     rows = summarise(found, settings, split)
+    if kept:
+        rows += [
+            {**found[0].who, "split": split, **r} for r in stability_rows(kept, directory / "samples.parquet", settings)
+        ]
     artifacts.write(directory / "metrics.parquet", artifacts.EVAL, rows)
     return rows

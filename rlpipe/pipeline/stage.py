@@ -79,7 +79,7 @@ def make(artifact: Path, devices: int = 0, force: bool = False) -> str:
         if not _adopt(spec, action):
             _check_inputs(spec, stored)
             _note_versions(spec)
-            _run(spec, action, code, devices)
+            _run(spec, action, code, devices, old)
     if spec.forced:
         replace(spec, forced=False).write()
     return "complete"
@@ -143,7 +143,7 @@ def _adopt(spec: Spec, action: str) -> bool:
     return True
 
 
-def _run(spec: Spec, action: str, code: Code, devices: int) -> None:
+def _run(spec: Spec, action: str, code: Code, devices: int, old: Mapping[str, Any] | None) -> None:
     """The stage itself, in the environment it is promised."""
     scratch, out = workplace(spec.path, action)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -174,8 +174,15 @@ def _run(spec: Spec, action: str, code: Code, devices: int) -> None:
         raise ProvenanceError(f"rlpipe.stages.{spec.stage} left nothing in ctx.out; a stage must write there")
     notes = {"notes": ctx.notes} if ctx.notes else {}
     stored = {"key": spec.key, "action": action, "spec": spec.content, "files": files, **notes}
+    stored |= {"earlier": _earlier(old, action)}
     provenance.write_receipt(out, stored)
     install(out, spec.path)
+
+
+def _earlier(old: Mapping[str, Any] | None, action: str) -> list[str]:
+    """Actions of all versions that stood in this place before, each once: how often it was made differently, and seen."""
+    before = [*old.get("earlier", []), old["action"]] if old else []
+    return [a for a in dict.fromkeys(before) if a != action]
 
 
 def _write_environment(spec: Spec, out: Path, seconds: float, resumed: bool) -> None:

@@ -7,6 +7,7 @@ import torch
 from rlpipe import models
 from rlpipe.engine.load import load_engine
 from rlpipe.environments.load import environment_of
+from rlpipe.evaluate.on_the_way import kept_policies, sample_kept
 from rlpipe.evaluate.prompt_subset import choose, steps_trained
 from rlpipe.evaluate.sample import Subject, sample
 from rlpipe.evaluate.settings import EvaluateSettings
@@ -27,4 +28,7 @@ def main(ctx: Context) -> None:
     subject = Subject(name, name, steps_trained(ctx.inputs[trained]) if trained != "sft" else 0)
     table, environment = ctx.out / "samples.parquet", environment_of(ctx.params.get("environment"))
     sample(prompts, engine, settings, subject, table, ctx.scratch, settings.split, environment)
-    write_metrics(ctx.out, settings, settings.split)
+    kept = kept_policies(ctx.inputs[trained]) if settings.on_the_way else []
+    tables = sample_kept(kept, prompts, settings, subject, ctx.scratch, environment)
+    ctx.notes["looks"] = {"split": settings.split, "policies": 1 + len(kept), "prompts": len(prompts)}
+    write_metrics(ctx.out, settings, settings.split, tables)

@@ -72,6 +72,21 @@ def weighted_vote(answers: Sequence[Hashable | None], correct: Sequence[float], 
     return fsum(credit[a] for a in winners) / len(winners) if winners else 0.0
 
 
+def split_vote(answers: Sequence[Hashable | None], correct: Sequence[float]) -> tuple[float, float] | None:
+    """Share and score of the majority answer: the answer chosen on every other sample, its share taken on the rest.
+
+    A share taken on the samples that chose the answer is too high. No answer (None) votes for itself and is wrong; of
+    tied answers the one given first is chosen. None for fewer than two samples.
+    """
+    choosing, counting = answers[::2], answers[1::2]
+    if not counting:
+        return None
+    counts = Counter(choosing)
+    chosen = max(counts, key=lambda answer: counts[answer])  # the first of equals: a Counter keeps the order it met
+    share = sum(answer == chosen for answer in counting) / len(counting)
+    return share, 0.0 if chosen is None else _credit(answers, correct)[chosen]
+
+
 def _credit(answers: Sequence[Hashable | None], correct: Sequence[float]) -> dict[Hashable, float]:
     """Score of each distinct answer; the mean where its samples were scored differently."""
     scores: dict[Hashable, list[float]] = {}
