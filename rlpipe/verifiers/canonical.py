@@ -1,235 +1,236 @@
 """The canonical form of an answer: equal answers, equal strings; exact rationals, never floats.
 
-`clean` removes what is typography; `parse` reads numbers (`0.50`, `\\dfrac12` and `1/2` are all `1/2`), percentages,
-units and comma lists. Both are idempotent, so canonical forms can be counted, voted on and stored.
+`clean` removes what is typography; `parse` reads what is left: numbers (`0.50`, `\\dfrac12` and `1/2` are all `1/2`),
+quantities, dates and times, intervals, matrices, lists, words. Both are idempotent, so canonical forms can be counted,
+voted on and stored. The parts are in `reading/`.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
 
-from rlpipe.verifiers.units import UNITS
+from rlpipe.verifiers.reading.intervals import as_interval, brackets_turned
+from rlpipe.verifiers.reading.lists import CLOSE, OPEN, ORDERED, elements, split
+from rlpipe.verifiers.reading.marks import read_mark
+from rlpipe.verifiers.reading.matrices import matrix_rows, transposed, unangled
+from rlpipe.verifiers.reading.names import base_name, exact_part, sides
+from rlpipe.verifiers.reading.numerals import INTEGER, rational
+from rlpipe.verifiers.reading.phrases import split_choice, without_phrases
+from rlpipe.verifiers.reading.quantities import read_quantity
+from rlpipe.verifiers.reading.typography import LONGEST, clean
+from rlpipe.verifiers.reading.value import Value
+from rlpipe.verifiers.reading.words import EMPTY_SET, INFINITY, read_words
 
-LONGEST = 2000  # characters that are read as a number or list; longer text is compared as text
+__all__ = ["LONGEST", "Value", "clean", "parse"]
+
 DEEPEST = 6  # nested lists
 
-_PLAIN = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
-_SPACED = re.compile(r"\\[,;: ]|\\q?quad(?![A-Za-z])|~|\s+")
-_LOOSE_SPACE = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
-_DROPPED = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\!|(?<!\\)\\[()\[\]]|\\?\$")
-_FRACTION_COMMAND = re.compile(r"\\[dt]frac(?![A-Za-z])")
-_ONE_DIGIT_ABOVE = re.compile(r"\\frac ?([0-9])")
-_ONE_DIGIT_BELOW = re.compile(r"(\\frac\{[^{}]*\}) ?([0-9])")
-_TEXT_COMMAND = re.compile(
-    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}"
-)
-_DEGREE = re.compile(r"\^(?:\{\\circ\}|\\circ(?![A-Za-z]))|°")
-_LETTER_EQUALS = re.compile(r"[A-Za-z] ?= ?(?=.)")
-_DASHES = str.maketrans(dict.fromkeys("−–—‐‑‒―", "-") | {"⁄": "/", "×": "\\times ", "÷": "\\div ", "·": "\\cdot "})
-
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"([+-]?)([0-9]*)\.([0-9]*)")
-_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-_SLASH = re.compile(r"([+-]?[0-9]+)/([+-]?[0-9]+)")
-_FRAC = re.compile(r"([+-]?)\\frac\{([+-]?[0-9]+)\}\{([+-]?[0-9]+)\}")
-_QUANTITY = re.compile(r"(.*[0-9}.]) ?((?:(?<= ).|[A-Za-z/]{2})[A-Za-z/ ]*(?:\^\{?[23]\}?)?)")
-_CHOICE = re.compile(r"\(([A-Za-z])\)")
-_WORDS = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")
-_CASELESS = frozenset(("yes", "no", "true", "false"))
-_OPEN, _CLOSE = "([{", ")]}"
-_ORDERED = frozenset(("()", "[]", "(]", "[)"))
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An answer, read. `canonical` decides equality; `exact` says that nothing but numbers is in it.
-
-    `brackets` are those of an ordered list (`()`, `[)`, ...), `{}` for a multiset; `size` counts a list's elements.
-    """
-
-    kind: Literal["empty", "number", "percent", "list", "text"]
-    canonical: str
-    exact: bool = False
-    unit: str = ""
-    brackets: str = ""
-    size: int = 0
-
-    @property
-    def number(self) -> Fraction:
-        return Fraction(self.canonical.rstrip("%"))
-
-    @property
-    def is_words(self) -> bool:
-        """A name or a choice rather than a formula: one letter, or words of three letters or more in all."""
-        return self.kind == "text" and len(self.canonical) != 2 and _WORDS.fullmatch(self.canonical) is not None
-
-
-def clean(text: str) -> str:
-    """The answer without typography: Unicode forms, LaTeX spacing and sizes, `$`, `x =`, trailing dots, blanks.
-
-    Differs: NFKC would turn 5² into 52 and 1½ into 11/2, so superscripts, subscripts and fractions are spelt out first.
-    """
-    if _PLAIN.fullmatch(text) or len(text) > LONGEST:
-        return text
-    while (shorter := _clean_once(text)) != text:
-        text = shorter
-    return text
-
-
-def _clean_once(text: str) -> str:
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", "".join(map(_spell_out, text))).translate(_DASHES)
-        text = _DEGREE.sub(" degree", text)
-    if "\\" in text:
-        if "frac" in text:
-            text = _ONE_DIGIT_ABOVE.sub(r"\\frac{\1}", _FRACTION_COMMAND.sub(r"\\frac", text))
-            text = _ONE_DIGIT_BELOW.sub(r"\1{\2}", text)
-        text = _TEXT_COMMAND.sub(r" \1 ", text)
-        text = _DEGREE.sub(" degree", text)
-        text = text.replace("\\%", "%").replace("\\{", "{").replace("\\}", "}")
-    if "\\" in text or "$" in text:
-        text = _DROPPED.sub("", text)
-    if "{,}" in text:
-        text = text.replace("{,}", ",")
-    text = _SPACED.sub(" ", text).strip()
-    if " " in text:
-        spaced, text = text, _LOOSE_SPACE.sub("", text)
-        if ", " in spaced and _THOUSANDS.fullmatch(text):
-            text = f"{{{text}}}"  # `1, 234` is two numbers, `1,234` is one
-    text = text.rstrip(".") if text.endswith(".") else text
-    if text.count("=") == 1 and (prefix := _LETTER_EQUALS.match(text)):
-        text = text[prefix.end() :]
-    return text[1:-1] if text[:1] == "{" and _is_group(text) else text
-
-
-def _is_group(text: str) -> bool:
-    """One pair of braces around everything, without a comma inside: LaTeX's grouping, or a set of one."""
-    parts = _split(text[1:-1]) if text[-1] == "}" else None
-    return parts is not None and len(parts) == 1
-
-
-def _spell_out(character: str) -> str:
-    """Characters whose compatibility form would change the value, in ASCII."""
-    if character.isascii():
-        return character
-    kind, _, form = unicodedata.decomposition(character).partition(" ")
-    if kind not in ("<super>", "<sub>", "<fraction>") or character in "ªº":
-        return "°" if character == "º" else character
-    plain = "".join(chr(int(code, 16)) for code in form.split())
-    return {"<super>": f"^{{{plain}}}", "<sub>": f"_{{{plain}}}", "<fraction>": f" {plain} "}[kind]
+_UNIT = re.compile(r"\\unit\{([^{}]*)\}")
+_LETTER = re.compile("[A-J]")
 
 
 @lru_cache(maxsize=16_384)
 def _parse_short(text: str) -> Value:
-    if _INTEGER.fullmatch(text):  # the path of most answers
+    if INTEGER.fullmatch(text):  # the path of most answers
         return Value("number", str(int(text)), True)
-    return _parse(clean(text), 0)
+    return _parse(text)
 
 
 def parse(text: str) -> Value:
     """What an answer says. Never raises; a pure function of the text."""
-    return _parse_short(text) if len(text) <= 64 else _parse(clean(text), 0)
+    return _parse_short(text) if len(text) <= 64 else _parse(text)
 
 
-def _parse(text: str, depth: int) -> Value:
+def _parse(text: str) -> Value:
+    if len(text) > LONGEST:
+        return Value("text", text)
+    if (number := _number(cleaned := clean(text))) is not None:
+        return number
+    text = clean(without_phrases(text)) or cleaned
+    for _ in range(4):
+        if (shorter := clean(without_phrases(text)) or text) == text:
+            break
+        text = shorter
+    return _option(text) or _read(text, 0)
+
+
+def _option(text: str) -> Value | None:
+    """The letter of an option, alone or with what it says."""
+    found = split_choice(text) if text[:1] in "([ABCDEFGHIJOo" and text else None
+    if found is None:
+        return None
+    letter, rest = found
+    if not rest:
+        written = text.strip("()[]")[-1:] if text[-1:] in ")]" else letter
+        return Value("words", written if written.isalpha() else letter, True, choice=letter)
+    return replace(_read(clean(rest), 1), choice=letter)
+
+
+def _read(text: str, depth: int) -> Value:
     """`text` is clean."""
     if not text:
         return Value("empty", "")
-    if len(text) > LONGEST:
+    if len(text) > LONGEST or depth > DEEPEST:
         return Value("text", text)
-    return _number(text) or _quantity(text) or _list(text, depth) or Value("text", _text(text))
+    text = brackets_turned(text)
+    return (
+        _number(text)
+        or _mark(text)
+        or _named(text, depth)
+        or _interval(text, depth)
+        or _matrix(text, depth)
+        or _quantity(text, depth)
+        or _union(text, depth)
+        or _list(text, depth)
+        or _plus_minus(text, depth)
+        or _other(text)
+    )
 
 
 def _number(text: str, unit: str = "") -> Value | None:
     percent = text.endswith("%")
-    written = rational(text[:-1] if percent else text)
+    written = rational(text[:-1].rstrip() if percent else text)
     if written is None:
         return None
     return Value("percent", written + "%", True) if percent else Value("number", written, True, unit)
 
 
-def rational(text: str) -> str | None:
-    """`n` or `n/d` in lowest terms, if the text is an integer, decimal, thousands-separated number or fraction."""
-    if _INTEGER.fullmatch(text):
-        return str(int(text))
-    if "," in text and _THOUSANDS.fullmatch(text):
-        text = text.replace(",", "")
-    if match := _DECIMAL.fullmatch(text):
-        sign, whole, part = match.groups()
-        part = part.rstrip("0")
-        if not (whole or match[3]):
+def _mark(text: str) -> Value | None:
+    found = read_mark(text)
+    if found is None:
+        return None
+    if found.startswith("base ten "):
+        return _number(found.removeprefix("base ten "))
+    return Value("mark", found, True)
+
+
+def _named(text: str, depth: int) -> Value | None:
+    """`x = 5` is 5 with the name x; an equation is text with its right side as its one item."""
+    exact = exact_part(text)
+    several = elements(text) if "=" in text else None
+    found = None if several and len(several) > 1 else sides(exact)
+    if found is None:
+        return _read(exact, depth + 1) if exact != text else None
+    right = _read(exact_part(found.right), depth + 1)
+    between = [_read(exact_part(part), depth + 1) for part in found.between]
+    if any(part.exact and part.canonical != right.canonical for part in between):
+        return Value("text", text, written=text)
+    if found.simple and (not found.between or right.exact) and right.kind != "empty":
+        return replace(right, name=found.left, written=text)
+    return Value("text", text, brackets="=", items=(right,), written=text)
+
+
+def _interval(text: str, depth: int) -> Value | None:
+    found = as_interval(text)
+    if found is None or found[0] == text:
+        return None
+    return replace(_read(found[0], depth + 1), name=found[1], written=text)
+
+
+def _matrix(text: str, depth: int) -> Value | None:
+    rows = matrix_rows(text)
+    if rows is None:
+        inside = transposed(text) or unangled(text)
+        value = _read(inside, depth + 1) if inside else None
+        if value is None or value.brackets not in ("()", "[]"):
             return None
-        return _lowest(int(f"{sign}{whole or 0}{part}"), 10 ** len(part)) if part else str(int(f"{sign}{whole or 0}"))
-    if match := _SLASH.fullmatch(text):
-        return _lowest(int(match[1]), int(match[2]))
-    if match := _FRAC.fullmatch(text):
-        return _lowest(int(match[2]) * (-1 if match[1] == "-" else 1), int(match[3]))
-    return str(int(text)) if _INTEGER.fullmatch(text) else None
+        return replace(value, brackets="()", canonical=f"({value.canonical[1:-1]})")
+    read = [[_read(cell, depth + 2) for cell in row] for row in rows]
+    return _ordered("[]", [_ordered("[]", row) for row in read])
 
 
-def _lowest(numerator: int, denominator: int) -> str | None:
-    return str(Fraction(numerator, denominator)) if denominator else None
+def _ordered(brackets: str, items: list[Value]) -> Value:
+    written = brackets[0] + ",".join(item.canonical for item in items) + brackets[1]
+    return Value("list", written, all(i.exact for i in items), brackets=brackets, items=tuple(items))
 
 
-def _quantity(text: str) -> Value | None:
-    """A number and a known unit word; a single letter counts only after a blank (`5 m`, not the product `5m`)."""
-    match = _QUANTITY.fullmatch(text) if len(text) <= 64 else None
-    if match is None:
+def _quantity(text: str, depth: int) -> Value | None:
+    found = read_quantity(text, rational)
+    if found is None:
         return None
-    unit = UNITS.get(match[2].strip().lower().replace("{", "").replace("}", ""))
-    if unit is None:
+    value, unit = clean(found[0]), found[1]
+    if unit == "percent":
+        return _number(value + "%")
+    inside = _read(value, depth + 1)
+    if inside.unit or inside.name or inside.kind not in ("number", "text", "list", "mark"):
         return None
-    return _number(match[1] + "%") if unit == "percent" else _number(match[1], unit)
+    return replace(inside, unit=unit, written="")
+
+
+def _union(text: str, depth: int) -> Value | None:
+    if "\\cup" not in text and " or " not in text:
+        return None
+    parts = split(text, "\\cup") if "\\cup" in text else text.split(" or ")
+    if not parts or len(parts) < 2:
+        return None
+    pieces = [_read(clean(part), depth + 1) for part in parts]
+    if not all(piece.is_interval or piece.brackets == "{}" or piece.kind == "number" for piece in pieces):
+        return None
+    if not any(piece.is_interval for piece in pieces) or len({piece.name for piece in pieces}) > 1:
+        return None
+    written = "\\cup".join(sorted(f"{{{p.canonical}}}" if p.kind == "number" else p.canonical for p in pieces))
+    exact = all(piece.exact for piece in pieces)
+    return Value("list", written, exact, name=pieces[0].name, brackets="∪", items=tuple(pieces), written=text)
 
 
 def _list(text: str, depth: int) -> Value | None:
     """A top-level comma list: ordered within parentheses or brackets, a multiset bare or within braces."""
-    if depth > DEEPEST:
+    brackets, parts = _brackets_and_parts(text)
+    if parts is None:
         return None
-    inside = _split(text[1:-1]) if text[0] in _OPEN and text[-1] in _CLOSE else None
-    if inside is not None and len(inside) == 1:
-        return _parse(inside[0], depth + 1) if text[0] + text[-1] == "{}" else None
-    brackets, parts = (text[0] + text[-1], inside) if inside else ("{}", _split(text))
-    if not parts or len(parts) == 1 or not (brackets == "{}" or brackets in _ORDERED):
+    if len(parts) == 1:
+        return _read(clean(parts[0]), depth + 1) if brackets == "{}" and text[0] == "{" else None
+    if not (brackets == "{}" or brackets in ORDERED):
         return None
-    values = [_parse(part, depth + 1) for part in parts]
-    items = [value.canonical for value in values]
-    if not all(items):
+    items = [_read(clean(part), depth + 1) for part in parts]
+    if not all(item.canonical for item in items):
         return None
+    name, items = _common_name(items)
+    written = [f"{item.name}={item.canonical}" if item.name else item.canonical for item in items]
     if brackets == "{}":
-        items.sort()
-    written = brackets[0] + ",".join(items) + brackets[1]
-    exact = all(v.exact for v in values)
-    if not exact and clean(written) != written:
+        written.sort()
+    canonical = brackets[0] + ",".join(written) + brackets[1]
+    exact = all(item.exact for item in items)
+    if not exact and clean(canonical) != canonical:
         return None  # a stray backslash or half a command meets the brackets; as text it stays what it is
-    return Value("list", written, exact, brackets=brackets, size=len(items))
+    unit = "+".join(sorted({item.unit for item in items if item.unit}))
+    return Value("list", canonical, exact, unit, name, brackets=brackets, items=tuple(items), written=text)
 
 
-def _split(text: str) -> list[str] | None:
-    """Parts between top-level commas; None where brackets do not balance.
-
-    A parenthesis may close a bracket and the other way round, as in the half-open interval [1,2).
-    """
-    parts, start, level = [], 0, 0
-    for i, character in enumerate(text):
-        if character in _OPEN:
-            level += 1
-        elif character in _CLOSE:
-            level -= 1
-            if level < 0:
-                return None
-        elif character == "," and level == 0:
-            parts.append(text[start:i])
-            start = i + 1
-    return [*parts, text[start:]] if level == 0 else None
+def _brackets_and_parts(text: str) -> tuple[str, list[str] | None]:
+    inside = elements(text[1:-1]) if text[0] in OPEN and text[-1] in CLOSE else None
+    if inside is not None and split(text[1:-1], "\0") is not None and (len(inside) > 1 or text[0] == "{"):
+        return text[0] + text[-1], inside
+    parts = elements(text)
+    return "{}", parts if parts and len(parts) > 1 else None
 
 
-def _text(text: str) -> str:
-    choice = _CHOICE.fullmatch(text)
-    folded = text.lower()
-    return choice[1] if choice else folded if folded in _CASELESS else text
+def _common_name(items: list[Value]) -> tuple[str, list[Value]]:
+    """`x = 2, x = 3` and `x = 2, 3` are values of x; `x = 2, y = 3` keep their names."""
+    names = {base_name(item.name) for item in items}
+    if len(names) == 1 or (items[0].name and names == {base_name(items[0].name), ""} and not any(i.name for i in items[1:])):
+        return base_name(items[0].name), [replace(item, name="") for item in items]
+    return "", items
+
+
+def _plus_minus(text: str, depth: int) -> Value | None:
+    if text.count("\\pm") != 1 or "\\mp" in text:
+        return None
+    signs = [_read(clean(re.sub(r"\\pm ?", sign, text)), depth + 1) for sign in "+-"]
+    written = ",".join(sorted(sign.canonical for sign in signs))
+    exact = all(sign.exact for sign in signs)
+    return Value("list", f"{{{written}}}", exact, brackets="{}", items=tuple(signs), written=text)
+
+
+def _other(text: str) -> Value:
+    """Words, or a formula; a sign before infinity is its own."""
+    words = read_words(text)
+    if words is not None:
+        return Value("words", words, words in (EMPTY_SET, INFINITY))
+    bare = text.removeprefix("+")
+    if bare in (INFINITY, "-" + INFINITY):
+        return Value("words", bare, True)
+    letter = text if _LETTER.fullmatch(text) else ""
+    return Value("text", bare if bare and "\\unit" not in bare else _UNIT.sub(r" \1", text), choice=letter)

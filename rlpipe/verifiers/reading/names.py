@@ -1,0 +1,82 @@
+"""What stands on the left of an answer: `x =`, `AB =`, `P(A) =`, `x \\in`, and whether two such names are one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rlpipe.verifiers.reading.lists import split
+
+_GREEK = r"\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|rho|sigma|phi|varphi|omega|tau|ell|Delta|Omega|Phi|Sigma)(?![A-Za-z])"
+_LETTERS = rf"(?:[A-Za-z]{{1,4}}|{_GREEK}|\\mathbb\{{[A-Z]\}})"
+_INDEX = r"(?:_(?:\{[^{}]*\}|[A-Za-z0-9])|'|\^\{?(?:-1|\*|\\prime)\}?|\^\{\(?[a-z0-9]\)?\})"
+_APPLIED = r"(?:\((?:[^()]|\([^()]*\))*\)|\[[^\[\]]*\])"
+_NAME = re.compile(
+    rf"{_LETTERS}{_INDEX}*{_APPLIED}?|(?:m ?)?\\(?:angle|triangle|square|odot)(?![A-Za-z]) ?[A-Za-z0-9]{{1,4}}|"
+    rf"\|?\\?(?:overline|overrightarrow|vec|hat|bar|widehat|overset\{{[^{{}}]*\}}) ?\{{[A-Za-z]{{1,3}}\}}\|?|\|[A-Za-z]{{1,3}}(?:_[0-9])?\||"
+    rf"\\(?:sin|cos|tan|cot|sec|csc|log|ln|max|min|gcd|lcm|det)(?![A-Za-z])(?:\^2)? ?(?:\(?(?:[A-Za-z]{{1,3}}|{_GREEK})\)?)?{_APPLIED}?|"
+    rf"\\frac\{{d(?:\^2)?[a-z]?\}}\{{d[a-z](?:\^2)?\}}|[A-Za-z]+(?:[ '-][A-Za-z]+){{1,6}}{_APPLIED}?|[A-Za-z]{{5,}}{_APPLIED}?|\([a-z](?:,[a-z])+\)"
+)
+_SPOKEN = re.compile(r"[A-Za-z]{3,}|[A-Za-z]+ [A-Za-z ]+")
+_FUNCTION = re.compile(r"y|[fghFG](?:_\{?[0-9n]\}?)?\([a-z]\)|[fgh]")
+_MEMBER = re.compile(r"(.+?)\\in(?![A-Za-z]) ?(.+)", re.DOTALL)
+_NEAR = re.compile(r"(.*?)\\(?:approx|simeq|doteq)(?![A-Za-z]) ?(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """An equation: what is on the left, the parts between, the last part. `simple`: the left is a name."""
+
+    left: str
+    between: tuple[str, ...]
+    right: str
+    simple: bool
+
+
+def sides(text: str) -> Sides | None:
+    """The sides of `left = ... = right` where the left has a letter; None for any other text."""
+    if "\\in" in text and (member := _MEMBER.fullmatch(text)) and is_name(member[1]) and "|" not in member[1]:
+        return Sides(member[1].strip(), (), member[2], True)
+    if "=" not in text:
+        return None
+    parts = split(text, "=")
+    if parts is None or len(parts) < 2 or not all(part.strip() for part in parts):
+        return None
+    left, *between, right = (part.strip() for part in parts)
+    if not between and is_name(right) and not is_name(left):
+        left, right = right, left
+    if not re.search("[A-Za-z]", re.sub(r"\\(?:frac|sqrt|times|cdot|div|pi|unit\{[^{}]*\})(?![A-Za-z])", "", left)):
+        return None
+    return Sides(left, tuple(between), right, is_name(left))
+
+
+def exact_part(text: str) -> str:
+    """What is exact in `1/3 \\approx 0.33`; the value of `x \\approx 3` or `\\approx 3`."""
+    if "\\approx" not in text and "\\simeq" not in text and "\\doteq" not in text:
+        return text
+    match = _NEAR.fullmatch(text)
+    if match is None:
+        return text
+    left = match[1].strip()
+    return match[2].strip() if not left or is_name(left) else left
+
+
+def is_name(text: str) -> bool:
+    return len(text) <= 60 and _NAME.fullmatch(text.strip()) is not None
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two left sides may name the same: words name anything, `AB` is `BA`, `y` is `f(x)`."""
+    one, other = (re.sub(r"[{}\s]|\\overline|\\mathbb|\|", "", name) for name in (one, other))
+    if not one or not other or one == other or sorted(one) == sorted(other) and one.isalpha() and one.isupper():
+        return True
+    if _SPOKEN.fullmatch(one) or _SPOKEN.fullmatch(other):
+        return True
+    if _FUNCTION.fullmatch(one) and _FUNCTION.fullmatch(other):
+        return True
+    return one.lower() == other.lower() or one.partition("(")[0] == other or other.partition("(")[0] == one
+
+
+def base_name(name: str) -> str:
+    """`x` of `x_1`, so that the roots x_1, x_2 are one list."""
+    return re.sub(r"_(?:\{[0-9]+\}|[0-9])$", "", name)

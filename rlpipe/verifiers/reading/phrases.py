@@ -1,0 +1,62 @@
+"""What is said around an answer: labels before it, closing phrases and end markers after it, the letter of an option."""
+
+from __future__ import annotations
+
+import re
+
+_END_MARKER = re.compile(r"<[|｜][^<>|｜]{1,40}[|｜]>|</?s>|<e[on][sd](?:_of_turn|_of_text)?>|<pad>|\[/?INST\]|</?answer>")
+_LABEL = re.compile(
+    r"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?(?:(?:final|correct|right|short|numerical|exact) )*"
+    r"(?:answer|ans|result|solution|value)(?: (?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is))?"
+    r"(?: (?:thus|therefore|simply|indeed|just|equal to))? ?(?:is |[:=] ?|(?<=is)(?=[\\0-9$(+-]))+(?=\S)"
+    r"|(?:so|thus|hence|therefore|we get|we have|it is|it's|答案(?:是|为)?|答|故答案为|所以答案是)(?:[:,] ?| |(?<=[是为答])):? ?(?=[\\0-9$(+-])"
+)
+_FOREIGN_LABEL = re.compile(r"(?:最终|正确)?答案(?:是|为|:)*:? ?(?=\S)|答:? ?(?=[\\0-9$(+-])|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)")
+_CLOSING = re.compile(
+    r"(?i)[.,;!]? ?(?:\n|[.!] |- |; |, |\s)\(?(?:i hope|hope (?:this|that|it)|thanks?\b|thank you|let me know|please|feel free|q\.?e\.?d|"
+    r"done\b|this (?:is|completes|concludes|matches|was)|that(?:'s| is)|which (?:is|matches|completes)|as (?:required|desired|requested|needed|expected)|"
+    r"is (?:the|our|my) (?:final |correct )?answer|is correct|end of|therefore|thus|hence|so\b|because|since|the (?:final )?answer)"
+    r"[^0-9\\$=]*$"
+)
+_FINAL = re.compile(r"(?i)(?<=\S) ?\((?:final|answer|final answer|exact|exactly|simplified|ans|approx\.?|total|in total)\)$|(?<=\S) ?(?:✓|✔|✅|■|□|∎|\\checkmark|\\blacksquare|\\square|\\qed)$")
+_CHOICE = re.compile(
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|CHOICE) )?(?:\(([A-Ja-j])\)|\[([A-J])\]|([A-J])\)|([A-J])(?=[.:])|(?<=[a-zA-Z] )([A-J])\b)[.:]? ?(.*)",
+    re.DOTALL,
+)
+_OPERATOR = re.compile(r"[-+*/^_=!<>|,'&(\[{]|\\(?:cdot|times|le|ge|ne|in|cup|cap)")
+
+
+def without_markers(text: str) -> str:
+    """What stands before the first end marker that a tokenizer left in the text."""
+    if "<" in text or "[" in text:
+        match = _END_MARKER.search(text)
+        if match is not None:
+            before = text[: match.start()]
+            return before if before.strip() else without_markers(text[match.end() :])
+    return text
+
+
+def without_phrases(text: str) -> str:
+    """The answer alone: `18` of `The final answer is $18$. I hope it is correct.`"""
+    text = without_markers(text)
+    for _ in range(3):
+        shorter = _FINAL.sub("", _CLOSING.sub("", text)).strip()
+        if match := _LABEL.match(shorter) or _FOREIGN_LABEL.match(shorter):
+            shorter = shorter[match.end() :]
+        if not shorter or shorter == text:
+            break
+        text = shorter
+    return text
+
+
+def split_choice(text: str) -> tuple[str, str] | None:
+    """The letter of an option and what it says, `("C", "25")` of `(C) 25`; None for a text without such a letter."""
+    match = _CHOICE.fullmatch(text)
+    if match is None:
+        return None
+    letter, rest = next(group for group in match.groups()[:5] if group), match[6].strip()
+    if rest and _OPERATOR.match(rest) and not re.match(r"[-+(\[{]?(?:\\?[{$])?[0-9\\]", rest):
+        return None
+    if rest[:1] in ("+", "*", "/") or (rest[:1] == "-" and match[1]):
+        return None
+    return letter.upper(), rest
