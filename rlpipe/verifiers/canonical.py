@@ -20,6 +20,7 @@ from rlpipe.verifiers.reading.numerals import INTEGER, rational
 from rlpipe.verifiers.reading.phrases import split_choice, without_phrases
 from rlpipe.verifiers.reading.quantities import read_quantity
 from rlpipe.verifiers.reading.typography import LONGEST, clean
+from rlpipe.verifiers.reading.units import compatible
 from rlpipe.verifiers.reading.value import Value
 from rlpipe.verifiers.reading.words import EMPTY_SET, INFINITY, read_words
 
@@ -28,6 +29,8 @@ __all__ = ["LONGEST", "Value", "clean", "parse"]
 DEEPEST = 6  # nested lists
 
 _UNIT = re.compile(r"\\unit\{([^{}]*)\}")
+_TWICE = re.compile(r"([^()]+) ?\(=? ?([^()]+)\)")
+_OR = re.compile(" or |(?<=[)\\]}0-9])or(?=[(\\[{])")
 _LETTER = re.compile("[A-J]")
 
 
@@ -58,7 +61,7 @@ def _parse(text: str) -> Value:
 
 def _option(text: str) -> Value | None:
     """The letter of an option, alone or with what it says."""
-    found = split_choice(text) if text[:1] in "([ABCDEFGHIJOo" and text else None
+    found = split_choice(text) if text[:1] in "([ABCDEFGHIJOoc" and text else None
     if found is None:
         return None
     letter, rest = found
@@ -75,6 +78,8 @@ def _read(text: str, depth: int) -> Value:
     if len(text) > LONGEST or depth > DEEPEST:
         return Value("text", text)
     text = brackets_turned(text)
+    if text[0] in "{Ø" and read_words(text):
+        return _other(text)
     return (
         _number(text)
         or _mark(text)
@@ -85,6 +90,7 @@ def _read(text: str, depth: int) -> Value:
         or _union(text, depth)
         or _list(text, depth)
         or _plus_minus(text, depth)
+        or _restated(text)
         or _other(text)
     )
 
@@ -154,16 +160,16 @@ def _quantity(text: str, depth: int) -> Value | None:
     if unit == "percent":
         return _number(value + "%")
     inside = _read(value, depth + 1)
-    if inside.unit or inside.name or inside.kind not in ("number", "text", "list", "mark"):
+    if not compatible(inside.unit, unit) or inside.name or inside.kind not in ("number", "text", "list", "mark"):
         return None
-    return replace(inside, unit=unit, written="")
+    return replace(inside, unit=unit or inside.unit, written="")
 
 
 def _union(text: str, depth: int) -> Value | None:
-    if "\\cup" not in text and " or " not in text:
+    if "\\cup" not in text and "or" not in text:
         return None
-    parts = split(text, "\\cup") if "\\cup" in text else text.split(" or ")
-    if not parts or len(parts) < 2:
+    parts = re.split(r"\\cup(?![A-Za-z])", text) if "\\cup" in text else _OR.split(text)
+    if len(parts) < 2:
         return None
     pieces = [_read(clean(part), depth + 1) for part in parts]
     if not all(piece.is_interval or piece.brackets == "{}" or piece.kind == "number" for piece in pieces):
@@ -181,7 +187,7 @@ def _list(text: str, depth: int) -> Value | None:
     if parts is None:
         return None
     if len(parts) == 1:
-        return _read(clean(parts[0]), depth + 1) if brackets == "{}" and text[0] == "{" else None
+        return _read(clean(parts[0]), depth + 1) if text[0] in "{(" else None
     if not (brackets == "{}" or brackets in ORDERED):
         return None
     items = [_read(clean(part), depth + 1) for part in parts]
@@ -201,7 +207,7 @@ def _list(text: str, depth: int) -> Value | None:
 
 def _brackets_and_parts(text: str) -> tuple[str, list[str] | None]:
     inside = elements(text[1:-1]) if text[0] in OPEN and text[-1] in CLOSE else None
-    if inside is not None and split(text[1:-1], "\0") is not None and (len(inside) > 1 or text[0] == "{"):
+    if inside is not None and split(text[1:-1], "\0") is not None and (len(inside) > 1 or text[0] + text[-1] in ("{}", "()")):
         return text[0] + text[-1], inside
     parts = elements(text)
     return "{}", parts if parts and len(parts) > 1 else None
@@ -222,6 +228,13 @@ def _plus_minus(text: str, depth: int) -> Value | None:
     written = ",".join(sorted(sign.canonical for sign in signs))
     exact = all(sign.exact for sign in signs)
     return Value("list", f"{{{written}}}", exact, brackets="{}", items=tuple(signs), written=text)
+
+
+def _restated(text: str) -> Value | None:
+    """`7 (seven)`, `0.5 (1/2)`: a number and in brackets the same number."""
+    match = _TWICE.fullmatch(text)
+    first, second = (_number(part) for part in match.groups()) if match else (None, None)
+    return first if first is not None and first == second else None
 
 
 def _other(text: str) -> Value:

@@ -52,8 +52,8 @@ def _whole(value: Value) -> Value:
 
 def _equations(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:
     """An equation equals one that says the same; one that ends in a value is that value where a value is asked for."""
-    if answer.brackets == "=" and reference.brackets != "=" and (reference.exact or not reference.name):
-        return agree(replace(reference, name=""), replace(answer.items[0], name=""), rules, ask)
+    if answer.brackets == "=" and reference.brackets != "=" and not reference.name:
+        return agree(reference, replace(answer.items[0], name=""), rules, ask)
     if reference.canonical == answer.canonical:
         return True
     if answer.brackets != "=" and not answer.name:
@@ -129,9 +129,9 @@ def _assigned(reference: Value, answer: Value) -> list[tuple[Value, Value]] | No
     if one and other:
         return [(one[name], other[name]) for name in one]
     named, plain = (one, answer) if one else (other, reference)
-    if plain.brackets != "()" or plain.size != len(named or ()):
+    if plain.brackets not in ("()", "{}") or plain.size != len(named):
         return None
-    ordered = [value for _, value in sorted((named or {}).items())]
+    ordered = [value for _, value in sorted(named.items())]
     return list(zip(ordered, plain.items, strict=True) if one else zip(plain.items, ordered, strict=True))
 
 

@@ -19,7 +19,7 @@ Number = tuple[Any, Any]  # real and imaginary part
 
 def same(gold: Any, answer: Any, digits: int = DIGITS) -> bool:
     """Equality of expressions, equations, inequalities, sets, tuples and matrices, as math-verify reads them."""
-    from sympy import Basic, FiniteSet, MatrixBase, Set, Tuple
+    from sympy import Basic, Expr, FiniteSet, MatrixBase, Set, Tuple
     from sympy.logic.boolalg import Boolean
 
     if isinstance(gold, MatrixBase) or isinstance(answer, MatrixBase):
@@ -27,7 +27,7 @@ def same(gold: Any, answer: Any, digits: int = DIGITS) -> bool:
         return both and all(same(a, b, digits) for a, b in zip(gold.flat(), answer.flat(), strict=True))
     if not (isinstance(gold, Basic) and isinstance(answer, Basic)):
         return False
-    if isinstance(gold, Boolean) or isinstance(answer, Boolean):
+    if any(isinstance(side, Boolean) and not isinstance(side, Expr) for side in (gold, answer)):
         return _same_relation(gold, answer, digits)
     if isinstance(gold, Tuple) and isinstance(answer, Tuple):
         return len(gold) == len(answer) and all(same(a, b, digits) for a, b in zip(gold, answer, strict=True))
@@ -64,14 +64,23 @@ def _same_value(gold: Any, answer: Any, digits: int) -> bool:
     """Whether two expressions have the same value wherever both are tried."""
     if gold == answer:
         return not gold.has(*_undefined())
+    digits += _magnitude(gold, answer)
     tried = 0
     for one, other in zip(_values(gold, answer, digits), _values(answer, gold, digits), strict=True):
         if one is None or other is None:
             continue
-        if not _near(one, other):
+        if not _near(one, other, digits - DIGITS + AGREEING):
             return False
         tried += 1
     return tried >= (NEEDED if _symbols(gold, answer) else 1)
+
+
+def _magnitude(*expressions: Any) -> int:
+    """Digits before the point of the largest value, so that what is added to a large number is not lost."""
+    from sympy import log
+
+    parts = [abs(part) for e in expressions for v in _values(e, expressions[-1], DIGITS) if v for part in v if part]
+    return max(0, int(log(max(parts), 10).evalf())) if parts else 0
 
 
 def _undefined() -> tuple[Any, ...]:
@@ -124,10 +133,10 @@ def _settled(part: Any) -> Any:
     return 0 if part == 0 or (part.is_Float and part._prec < 20) else part
 
 
-def _near(one: Number, other: Number) -> bool:
+def _near(one: Number, other: Number, agreeing: int = AGREEING) -> bool:
     from sympy import Float
 
-    bound = Float(10, 40) ** -AGREEING
+    bound = Float(10, 40) ** -agreeing
     size = max(abs(part) for part in (*one, *other))
     return size == 0 or all(abs(a - b) <= bound * size for a, b in zip(one, other, strict=True))
 

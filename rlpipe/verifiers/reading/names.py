@@ -45,9 +45,15 @@ def sides(text: str) -> Sides | None:
     left, *between, right = (part.strip() for part in parts)
     if not between and is_name(right) and not is_name(left):
         left, right = right, left
-    if not re.search("[A-Za-z]", re.sub(r"\\(?:frac|sqrt|times|cdot|div|pi|unit\{[^{}]*\})(?![A-Za-z])", "", left)):
+    if not between and not _has_letter(left):
+        left, right = right, left
+    if not _has_letter(left):
         return None
     return Sides(left, tuple(between), right, is_name(left))
+
+
+def _has_letter(text: str) -> bool:
+    return re.search("[A-Za-z]", re.sub(r"\\(?:frac|sqrt|times|cdot|div|pi|unit\{[^{}]*\})(?![A-Za-z])", "", text)) is not None
 
 
 def exact_part(text: str) -> str:
@@ -74,9 +80,11 @@ def same_name(one: str, other: str) -> bool:
         return True
     if _FUNCTION.fullmatch(one) and _FUNCTION.fullmatch(other):
         return True
+    if base_name(one) == other or base_name(other) == one:
+        return True
     return one.lower() == other.lower() or one.partition("(")[0] == other or other.partition("(")[0] == one
 
 
 def base_name(name: str) -> str:
     """`x` of `x_1`, so that the roots x_1, x_2 are one list."""
-    return re.sub(r"_(?:\{[0-9]+\}|[0-9])$", "", name)
+    return re.sub(r"_(?:\{[0-9]+\}|[0-9]+)$", "", name)

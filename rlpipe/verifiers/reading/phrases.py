@@ -9,9 +9,9 @@ _LABEL = re.compile(
     r"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?(?:(?:final|correct|right|short|numerical|exact) )*"
     r"(?:answer|ans|result|solution|value)(?: (?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is))?"
     r"(?: (?:thus|therefore|simply|indeed|just|equal to))? ?(?:is |[:=] ?|(?<=is)(?=[\\0-9$(+-]))+(?=\S)"
-    r"|(?:so|thus|hence|therefore|we get|we have|it is|it's|答案(?:是|为)?|答|故答案为|所以答案是)(?:[:,] ?| |(?<=[是为答])):? ?(?=[\\0-9$(+-])"
+    r"|(?:so|thus|hence|therefore|we get|we have|it is|it's|there (?:are|is|were|was|will be)|答案(?:是|为)?|答|故答案为|所以答案是)(?:[:,] ?| |(?<=[是为答])):? ?(?=[\\0-9$(+-])"
 )
-_FOREIGN_LABEL = re.compile(r"(?:最终|正确)?答案(?:是|为|:)*:? ?(?=\S)|答:? ?(?=[\\0-9$(+-])|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)")
+_FOREIGN_LABEL = re.compile(r"(?:最终|正确)?答案(?:是|为|:|：)* ?(?=\S)|答[:：]? ?(?=[\\0-9$(+-])|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)")
 _CLOSING = re.compile(
     r"(?i)[.,;!]? ?(?:\n|[.!] |- |; |, |\s)\(?(?:i hope|hope (?:this|that|it)|thanks?\b|thank you|let me know|please|feel free|q\.?e\.?d|"
     r"done\b|this (?:is|completes|concludes|matches|was)|that(?:'s| is)|which (?:is|matches|completes)|as (?:required|desired|requested|needed|expected)|"
@@ -20,7 +20,7 @@ _CLOSING = re.compile(
 )
 _FINAL = re.compile(r"(?i)(?<=\S) ?\((?:final|answer|final answer|exact|exactly|simplified|ans|approx\.?|total|in total)\)$|(?<=\S) ?(?:✓|✔|✅|■|□|∎|\\checkmark|\\blacksquare|\\square|\\qed)$")
 _CHOICE = re.compile(
-    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|CHOICE) )?(?:\(([A-Ja-j])\)|\[([A-J])\]|([A-J])\)|([A-J])(?=[.:])|(?<=[a-zA-Z] )([A-J])\b)[.:]? ?(.*)",
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|CHOICE) ?)?(?:\(([A-Ja-j])\)|\[([A-J])\]|([A-J])\)|([A-J])(?=[.:])|(?<=[a-zA-Z] )([A-J])\b)[.:]? ?(.*)",
     re.DOTALL,
 )
 _OPERATOR = re.compile(r"[-+*/^_=!<>|,'&(\[{]|\\(?:cdot|times|le|ge|ne|in|cup|cap)")

@@ -12,9 +12,11 @@ LONGEST = 160
 
 _BEFORE = re.compile(r"([+-]?)(US\\\$|\\\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|CNY|RMB|INR|JPY|Rs\.?)(?![A-Za-z])) ?([+-]?)(.+)")
 _START = re.compile(r"(?<=[0-9A-Za-z})\]%!]) ?(?=\\unit\{|\\frac\{\(?(?:[0-9]*)\\unit)|(?<=[0-9})\]]) ?(?=[A-Za-z]{2,}|\\\$|[€£¥₹元円¢₩₽])|(?<=[0-9A-Za-z})\]]) (?=\(?[A-Za-z\\])|(?<=[0-9})]) (?=[A-Za-z])")
+_WORD_AFTER = re.compile("[0-9] [A-Za-z]{2,}$")
 _COUNTED = re.compile(r"([+-]?[0-9][0-9.,/]*|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}|[A-Za-z-]+)[ ]?\(?([A-Za-z][A-Za-z' -]*)\)?")
 # Words after a number that change it, deny it or go on.
-_NOT_COUNTED = NUMERIC | frozenset(
+_NOT_WORD_AFTER = re.compile("[0-9] [A-Za-z]{2,}$")
+_COUNTED = NUMERIC | frozenset(
     "or and not no nor but mod modulo base to through than is are was be of at if except more less minus plus over under "
     "factorial squared cubed root power double triple percent percentage percents pct infinity wait maybe either approximately "
     "about around almost roughly or remainder i e x y z n a b c k p q r t u v w per sqrt sin cos tan log ln pi negative".split()
@@ -29,13 +31,14 @@ def split_unit(text: str) -> tuple[str, str] | None:
     """
     if len(text) > LONGEST:
         return None
+    text = text.replace("per cent", "percent")
     if money := _BEFORE.fullmatch(text):
         unit = known(money[2].removeprefix("US") if "$" in money[2] else money[2])
         return (money[1] or money[3]) + money[4], unit or ""
     for match in _START.finditer(text):
         value, written = text[: match.start()], text[match.end() :]
         unit = _unit(value, written)
-        if unit is not None:
+        if unit is not None and not _WORD_AFTER.search(value):
             return value.rstrip(), unit
     return _counted(text)
 

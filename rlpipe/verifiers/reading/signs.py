@@ -47,6 +47,7 @@ def in_ascii(text: str) -> str:
     text = _DOTTED.sub(lambda m: f"\\overline{{{m[1]}{m[2]}{m[3] or ''}}}" if m[3] or not m[2] else m[0], text)
     text = text.translate(_TABLE)
     text = unicodedata.normalize("NFKC", "".join(map(_spelt, text))).translate(_TABLE)
+    text = text.replace("}^{", "").replace("}_{", "")  # 10⁻⁴ has one exponent
     return _ROOT.sub(lambda m: f"{m[1]}{{{m[2] if m[2] is not None else m[3]}}}", text) if "\\sqrt" in text else text
 
 

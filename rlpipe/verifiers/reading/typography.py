@@ -6,7 +6,7 @@ import re
 
 from rlpipe.verifiers.reading.numerals import THOUSANDS
 from rlpipe.verifiers.reading.signs import in_ascii
-from rlpipe.verifiers.reading.units import UNITS
+from rlpipe.verifiers.reading.units import known, parse_unit
 
 LONGEST = 2000  # characters that are read; longer text is compared as text
 ROUNDS = 40  # of cleaning; each takes off a layer
@@ -17,13 +17,13 @@ _FRACTION_COMMAND = re.compile(rf"\\(?:[dtcx]frac|sfrac|nicefrac){_END}")
 _ONE_SIGN_ABOVE = re.compile(r"\\frac ?([0-9A-Za-z])(?=[ 0-9A-Za-z{\\])")
 _ONE_SIGN_BELOW = re.compile(r"(\\frac(?:\{[^{}]*\}|\{(?:[^{}]|\{[^{}]*\})*\})) ?([0-9A-Za-z])")
 _OVER = re.compile(r"\{([^{}]*)\\over(?![a-z])([^{}]*)\}")
-_ROOT = re.compile(r"\\sqrt ?([0-9A-Za-z])")
+_ROOT = re.compile(r"(\\sqrt(?:\[[0-9n]\])?) ?([0-9A-Za-z])")
 _CALLED_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt ?(?:\(([^()]*)\)|\{([^{}]*)\}|([0-9]+))")
 _CALLED_PI = re.compile(rf"(?<![A-Za-z\\])pi{_END}")
 _DEGREE = re.compile(rf"(?:\{{\}})?\^ ?(?:\{{ ?\\circ ?\}}|\\circ{_END})|°|\\degree{_END}|\\textdegree{_END}")
 _TEXT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|sc|up|md|normal|superscript)?|math(?:rm|sf|tt|up|normal)|[mh]box|operatorname\*?|emph|"
-    r"unit|si|ensuremath) ?\{([^{}]*)\}"
+    r"unit|si|ensuremath) ?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 )
 _OLD_TEXT = re.compile(r"\{ ?\\(?:rm|bf|it|tt|sf|em|text|mathrm)(?![A-Za-z]) ?([^{}]*)\}")
 _STYLED = re.compile(r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathstrut|underline|uline|fbox|boxed|framebox|mathop|mathord) ?(?=\{)")
@@ -38,13 +38,17 @@ _DROPPED = re.compile(
     r"centering|checkmark|blacksquare|square|Box|qed|phantom|null|allowbreak|nobreak|break|newline)(?![A-Za-z])"
     r"|\\!|(?<!\\)\\[()]|(?<!\\)\\[\[\]]|(?<!\\)\$"
 )
+_ASIDE = re.compile(r"\\(?:left|right) ?\.")
+_PERIOD = re.compile(r"\\dot\{([0-9])\}(?:([0-9]*)\\dot\{([0-9])\})?")
+_RELATIONS = ((re.compile("<=|=<"), r"\\le "), (re.compile(">="), r"\\ge "), (re.compile("!=|/="), r"\\ne "))
+_MINUS = re.compile(r"(?i)(?:minus|negative) (?=[0-9\\$.])")
 _SPACED = re.compile(r"(?<!\\)\\[,;:> ]|\\(?:q?quad|thinspace|medspace|thickspace|enspace|enskip|space|nbsp)(?![A-Za-z])|~|&nbsp;|\s+")
 _LOOSE_SPACE = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
 _SPACED_THOUSANDS = re.compile(r"(?<![0-9A-Za-z.,/] )(?<![0-9A-Za-z.,/}_^])([0-9]{1,3}(?: [0-9]{3})+)(?![0-9/]| [0-9])")
 _NAMES = (
-    (re.compile(rf"\\(?:leqslant|leqq|leq){_END}|<=|=<"), r"\\le "),
-    (re.compile(rf"\\(?:geqslant|geqq|geq){_END}|>="), r"\\ge "),
-    (re.compile(rf"\\neq{_END}|!=|/="), r"\\ne "),
+    (re.compile(rf"\\(?:leqslant|leqq|leq){_END}"), r"\\le "),
+    (re.compile(rf"\\(?:geqslant|geqq|geq){_END}"), r"\\ge "),
+    (re.compile(rf"\\neq{_END}"), r"\\ne "),
     (re.compile(rf"\\lt{_END}"), "<"),
     (re.compile(rf"\\gt{_END}"), ">"),
     (re.compile(rf"\\(?:varnothing|O){_END}"), r"\\emptyset "),
@@ -57,6 +61,8 @@ _NAMES = (
     (re.compile(rf"\\(?:vert|mid|lvert|rvert){_END}"), "|"),
     (re.compile(rf"\\colon{_END}"), ":"),
     (re.compile(rf"\\(?:ast){_END}"), "*"),
+    (re.compile(rf"\\bigcup{_END}"), r"\\cup "),
+    (re.compile(r"\\log_(?:e|\{e\})(?![A-Za-z])"), r"\\ln "),
     (re.compile(rf"\\(?:imath){_END}"), "i"),
     (re.compile(rf"\\(?:dots|ldots|cdots|dotsc|dotsb){_END}"), "..."),
     (re.compile(rf"\\textdollar{_END}|\\text\{{\\\$\}}"), r"\\$"),
@@ -69,6 +75,7 @@ _NAMES = (
     (re.compile(rf"\\(?:lor|vee){_END}"), " or "),
     (re.compile(rf"\\(?:land|wedge){_END}"), " and "),
 )
+_COMPOSED = re.compile(r"[/^ ]|\\[,;: c]")
 _GOING_ON = re.compile(r"([0-9]*\.[0-9]*?)([0-9])\2\2+(?:\.\.\.+)")
 _DECIMAL_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9]{1,2}(?![0-9]))")
 _MARKDOWN = re.compile(r"(\*\*|\*|__|``|`|\"|'|'')(?=[^\s])(.*[^\s])(?:\1|'')", re.DOTALL)
@@ -92,6 +99,9 @@ def _clean_once(text: str) -> str:
             text = _DEGREE.sub(" degree ", text)
     if "\\" in text:
         text = _without_commands(text)
+    if "=" in text:
+        for pattern, name in _RELATIONS:
+            text = pattern.sub(name, text)
     if "$" in text:
         text = _dollars(text)
     if "{,}" in text:
@@ -99,6 +109,8 @@ def _clean_once(text: str) -> str:
     text = _SPACED.sub(" ", text).strip()
     if " " in text:
         text = _without_blanks(text)
+    if text[:1] in "mMnN":
+        text = _MINUS.sub("-", text, count=1) if _MINUS.match(text) else text
     if "pi" in text or "sqrt" in text:
         text = _CALLED_PI.sub(r"\\pi ", _CALLED_ROOT.sub(_root, text)).strip()
     text = _without_ends(text)
@@ -117,11 +129,13 @@ def _without_commands(text: str) -> str:
     if "{" in text:
         text = _TEXT.sub(_words, _OLD_TEXT.sub(_words, _COLOUR.sub("", text)))
         text = _STYLED.sub("", text)
-    text = _STYLED_SIGN.sub("", text)
+    text = _ASIDE.sub("", _STYLED_SIGN.sub("", text))
+    if "\\dot" in text:
+        text = _PERIOD.sub(lambda m: f"\\overline{{{m[1]}{m[2] or ''}{m[3] or ''}}}", text)
     text = _DEGREE.sub(" degree ", text)
     for pattern, name in _NAMES:
         text = pattern.sub(name, text)
-    text = _ROOT.sub(r"\\sqrt{\1}", text)
+    text = _ROOT.sub(r"\1{\2}", text)
     text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", "&")
     text = text if "\\\\" in text else text.replace("\\_", "_")
     return _DROPPED.sub("", text.replace("\\{", "{").replace("\\}", "}"))
@@ -132,10 +146,12 @@ def _words(match: re.Match[str]) -> str:
     content = match[1].strip(" ~")
     if content in ("i", "e", "d"):
         return content
-    unit = UNITS.get(content) or (UNITS.get(content.lower()) if len(content) > 1 else None)
+    if match[0] == f"\\unit{{{content}}}":
+        return match[0]
+    unit = known(content) or (parse_unit(_SPACED.sub(" ", content)) if _COMPOSED.search(content) else None)
     before = match.string[: match.start()].rstrip()
-    if unit is not None and before and (before[-1].isalnum() or before[-1] in "}{)%./,:~!*\\" or before.endswith(("\\cdot", "\\;"))):
-        return f"\\unit{{{content.strip('.')}}}" if match[0] != f"\\unit{{{content}}}" else match[0]
+    if unit is not None and unit[0].isalpha() and before and (before[-1].isalnum() or before[-1] in "}{)%./,:~!*\\" or before.endswith(("\\cdot", "\\;"))):
+        return f"\\unit{{{unit}}}"
     return f" {match[1]} "
 
 
@@ -157,8 +173,8 @@ def _without_blanks(text: str) -> str:
 
 def _without_ends(text: str) -> str:
     if text.endswith((".", ",", ";", ":")):
-        text = _GOING_ON.sub(r"\1\\overline{\2}", text)
-        text = text if text.endswith("..") else text[:-1].rstrip()
+        text = _GOING_ON.sub(r"\1\\overline{\2}", text) if text.endswith("...") else text
+        text = text[:-1].rstrip() if text[-1] in ".,;:" and not text.endswith("..") else text
     if text[:1] in ("*", "_", "`", '"', "'") and (quoted := _MARKDOWN.fullmatch(text)):
         text = quoted[2]
     return text

@@ -37,17 +37,20 @@ _LETTERS = frozenset("mgslhNJWVAKTCF")  # units of one letter
 
 def _table() -> dict[str, str]:
     table: dict[str, str] = dict(_COMPOUND)
-    for unit, aliases in (_PHYSICAL | _MONEY | _COUNTS).items():
-        for word in (unit, *aliases.split()):
-            table[word] = unit
-            if word.isalpha() and len(word) > 1:
-                table[word + "s"] = unit
+    counted = {word: f"~{word}" for word in _COUNTS if word != "percent"}
+    for word, aliases in (_PHYSICAL | _MONEY | _COUNTS).items():
+        unit = counted.get(word, word)
+        for alias in (word, *aliases.split()):
+            table[alias] = unit
+            if alias.isalpha() and len(alias) > 1:
+                table[alias + "s"] = unit
     return table
 
 
 UNITS = _table()
 _TOKEN = re.compile(
-    r"\\unit\{([^{}]*)\}|(\\?[A-Za-z€£¥₹元円¢₩₽$]+)|(\^\{?([+-]?[0-9])\}?)|(/|\*|\\cdot(?![A-Za-z])|\\times(?![A-Za-z])|[() .])"
+    r"\\unit\{([^{}]*)\}|(/|\*|\\cdot(?![A-Za-z])|\\times(?![A-Za-z])|[() .])|(\\?[A-Za-z€£¥₹元円¢₩₽$]+)"
+    r"|(\^\{?([+-]?[0-9])\}?)"
 )
 _FRACTION = re.compile(r"\\frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
 
@@ -78,19 +81,19 @@ def parse_unit(text: str) -> str | None:
 
 def _factors(text: str, powers: Counter[str]) -> bool:
     """Add up the exponents of every factor; False if something is no unit."""
-    sign, pending, last, end = 1, 1, "", 0
+    sign, rising, pending, last, end = 1, 1, 1, "", 0
     for match in _TOKEN.finditer(text):
         if match.start() != end:
             return False
         end = match.end()
-        marked, word, raised, exponent, operator = match.groups()
+        marked, operator, word, raised, exponent = match.groups()
         if marked is not None:
             inner: Counter[str] = Counter()
             if UNITS.get(marked) is None and not _factors(marked, inner):
                 return False
             for unit, power in (inner or Counter(_split(UNITS[marked]))).items():
                 powers[unit] += sign * pending * power
-                last = unit
+                last, rising = unit, sign if power > 0 else -sign
             pending = 1
         elif word is not None:
             low = word.lower()
@@ -99,18 +102,18 @@ def _factors(text: str, powers: Counter[str]) -> bool:
             elif low in _POWERS:
                 pending = _POWERS[low]
             elif low in ("squared", "cubed") and last:
-                powers[last] += sign * (1 if low == "squared" else 2)
+                powers[last] += rising * (1 if low == "squared" else 2)
             elif (unit := known(word)) is not None:
                 for part, power in _split(unit).items():
                     powers[part] += sign * pending * power
-                    last = part
+                    last, rising = part, sign if power > 0 else -sign
                 pending = 1
             else:
                 return False
         elif raised is not None:
             if not last:
                 return False
-            powers[last] += sign * (int(exponent) - 1)
+            powers[last] += rising * (int(exponent) - 1)
         elif operator == "/":
             sign = -1
     return end == len(text) and pending == 1
@@ -137,4 +140,4 @@ def compatible(one: str, other: str) -> bool:
         return True
     if other in _OPEN.get(one, ()) or one in _OPEN.get(other, ()):
         return True
-    return one[0] == "~" and other[0] == "~" and one.split()[-1] == other.split()[-1]
+    return one[0] == "~" and other[0] == "~" and one[1:].split()[-1] == other[1:].split()[-1]

@@ -13,7 +13,7 @@ _SHORT = frozenset(("no", "yes", "up", "on"))
 _EMPTY = frozenset(("no solution", "no solutions", "empty set", "empty", "null set", "there is no solution", "there are no solutions"))
 _SAME = {"dne": "does not exist", "infinite": "infinity", "inf": "infinity", "undef": "undefined", "not defined": "undefined"}
 _SAME |= {"true": "true", "correct": "correct"}
-_EMPTY_SIGN = re.compile(r"\\emptyset|\{ ?\}|\{ ?\\emptyset ?\}")
+_EMPTY_SIGN = re.compile(r"Ø|ø|\\emptyset|\{ ?\}|\{ ?\\emptyset ?\}")
 EMPTY_SET = "\\emptyset"
 INFINITY = "\\infty"
 
