@@ -18,7 +18,7 @@ from rlpipe.verifiers.reading.matrices import matrix_rows, transposed, unangled
 from rlpipe.verifiers.reading.names import base_name, exact_part, sides
 from rlpipe.verifiers.reading.numerals import INTEGER, rational
 from rlpipe.verifiers.reading.phrases import split_choice, without_phrases
-from rlpipe.verifiers.reading.quantities import read_quantity
+from rlpipe.verifiers.reading.quantities import read_amounts, read_quantity
 from rlpipe.verifiers.reading.typography import LONGEST, clean
 from rlpipe.verifiers.reading.units import compatible
 from rlpipe.verifiers.reading.value import Value
@@ -100,11 +100,11 @@ def _number(text: str, unit: str = "") -> Value | None:
     written = rational(text[:-1].rstrip() if percent else text)
     if written is None:
         return None
-    return Value("percent", written + "%", True) if percent else Value("number", written, True, unit)
+    return Value("percent", written + "%", True) if percent else Value("number", written, True, unit, written=text if "." in text else "")
 
 
 def _mark(text: str) -> Value | None:
-    found = read_mark(text)
+    found = read_mark(text) or read_amounts(text)
     if found is None:
         return None
     if found.startswith("base ten "):
@@ -187,7 +187,8 @@ def _list(text: str, depth: int) -> Value | None:
     if parts is None:
         return None
     if len(parts) == 1:
-        return _read(clean(parts[0]), depth + 1) if text[0] in "{(" else None
+        inside = _read(clean(parts[0]), depth + 1)
+        return inside if text[0] in "{(" or inside.kind == "number" else None
     if not (brackets == "{}" or brackets in ORDERED):
         return None
     items = [_read(clean(part), depth + 1) for part in parts]
@@ -207,7 +208,7 @@ def _list(text: str, depth: int) -> Value | None:
 
 def _brackets_and_parts(text: str) -> tuple[str, list[str] | None]:
     inside = elements(text[1:-1]) if text[0] in OPEN and text[-1] in CLOSE else None
-    if inside is not None and split(text[1:-1], "\0") is not None and (len(inside) > 1 or text[0] + text[-1] in ("{}", "()")):
+    if inside is not None and split(text[1:-1], "\0") is not None and (len(inside) > 1 or text[0] + text[-1] in ("{}", "()", "[]")):
         return text[0] + text[-1], inside
     parts = elements(text)
     return "{}", parts if parts and len(parts) > 1 else None
@@ -234,7 +235,7 @@ def _restated(text: str) -> Value | None:
     """`7 (seven)`, `0.5 (1/2)`: a number and in brackets the same number."""
     match = _TWICE.fullmatch(text)
     first, second = (_number(part) for part in match.groups()) if match else (None, None)
-    return first if first is not None and first == second else None
+    return first if first is not None and second is not None and first.canonical == second.canonical else None
 
 
 def _other(text: str) -> Value:
@@ -242,7 +243,7 @@ def _other(text: str) -> Value:
     words = read_words(text)
     if words is not None:
         return Value("words", words, words in (EMPTY_SET, INFINITY))
-    bare = text.removeprefix("+")
+    bare = text[1:] if text[0] == "+" and text[1:2] not in "+-" else text
     if bare in (INFINITY, "-" + INFINITY):
         return Value("words", bare, True)
     letter = text if _LETTER.fullmatch(text) else ""

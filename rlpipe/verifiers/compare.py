@@ -75,6 +75,8 @@ def _contents(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool |
         return _lists(reference, answer, rules, ask)
     if answer.kind == "empty" or (reference.exact and answer.exact):
         return False
+    if len(reference.canonical) == len(answer.canonical) == 1:
+        return False  # two letters
     if "words" in kinds:
         # Words are names; only what could be a product of letters is asked about.
         product = (reference if reference.kind == "words" else answer).canonical
@@ -85,7 +87,9 @@ def _contents(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool |
 def _marks(reference: Value, answer: Value) -> bool:
     if reference.kind == answer.kind:
         return same_mark(reference.canonical, answer.canonical)
-    return reference.kind == "mark" and answer.kind == "number" and as_fraction(reference.canonical) == answer.canonical
+    if reference.kind != "mark" or answer.kind != "number":
+        return False
+    return as_fraction(reference.canonical) == answer.canonical or answer.written.replace(".", ":") == reference.canonical
 
 
 def _lists(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:

@@ -7,6 +7,7 @@ import re
 _REVERSED = re.compile(r"([\[\](])([^\[\]()]+(?:\([^()]*\))?[^\[\]()]*)([\[\])])")
 _RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|[<>]")
 _VARIABLE = re.compile(r"(?:[A-Za-z]|\\(?:theta|alpha|beta|lambda|phi|omega|mu)(?![A-Za-z]))(?:_\{?[A-Za-z0-9]\}?)?|[fgh]\([a-z]\)")
+_BARS = re.compile(r"\|([A-Za-z])\|")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _CONDITION = re.compile(r"\{ ?\(?([A-Za-z])\)?(?: ?\\in ?(?:\\mathbb\{R\}|R))? ?(?:\||:|;) ?(.*)\}", re.DOTALL)
 _REALS = frozenset(("\\mathbb{R}", "all real numbers", "all reals", "the real numbers", "real numbers", "all real", "set of all real numbers"))
@@ -60,6 +61,8 @@ def _inequality(text: str) -> tuple[str, str] | None:
     parts = [part.strip() for part in _RELATION.split(text)]
     if not signs or len(signs) > 2 or not all(parts) or "," in text:
         return None
+    if len(signs) == 1 and (bars := _BARS.fullmatch(parts[0])) and signs[0] != "\\ne" and _constant(parts[1]):
+        return _within(bars[1], signs[0], parts[1])
     if len(signs) == 2:
         low, name, high = parts
         if signs[0] in (">", "\\ge"):
@@ -76,6 +79,14 @@ def _inequality(text: str) -> tuple[str, str] | None:
     if sign in (">", "\\ge"):
         return f"{_bracket(sign, '([')}{right},\\infty)", left
     return f"(-\\infty,{right}{_bracket(sign, ')]')}", left
+
+
+def _within(name: str, sign: str, bound: str) -> tuple[str, str]:
+    """`(-2,2)` for |x| < 2, and what is outside of it for |x| > 2."""
+    low = bound[1:] if bound[0] == "-" else f"-{bound}"
+    if sign in ("<", "\\le"):
+        return f"{_bracket(sign, '([')}{low},{bound}{_bracket(sign, ')]')}", name
+    return f"(-\\infty,{low}{_bracket(sign, ')]')}\\cup{_bracket(sign, '([')}{bound},\\infty)", name
 
 
 def _turned(sign: str) -> str:

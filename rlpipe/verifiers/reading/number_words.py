@@ -38,6 +38,8 @@ def from_words(text: str) -> Fraction | None:
 
 
 def _unsigned(words: list[str]) -> Fraction | None:
+    if words == ["half", "a", "dozen"]:
+        return Fraction(6)
     if words == ["half"]:
         return Fraction(1, 2)
     parts = _PARTS if words[:-1] in (["one"], ["a"]) else _PLURAL_PARTS

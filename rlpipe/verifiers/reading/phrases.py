@@ -9,6 +9,7 @@ _LABEL = re.compile(
     r"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?(?:(?:final|correct|right|short|numerical|exact) )*"
     r"(?:answer|ans|result|solution|value)(?: (?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is))?"
     r"(?: (?:thus|therefore|simply|indeed|just|equal to))? ?(?:is |[:=] ?|(?<=is)(?=[\\0-9$(+-]))+(?=\S)"
+    r"|(?:it is|it's|they are|this is) (?=[A-Za-z]{3})|(?:the|our|its|their|so the|thus the) [a-z][a-z ]{1,40} (?:is|are|was|equals) ?(?=[\\0-9$+-])"
     r"|(?:so|thus|hence|therefore|we get|we have|it is|it's|there (?:are|is|were|was|will be)|答案(?:是|为)?|答|故答案为|所以答案是)(?:[:,] ?| |(?<=[是为答])):? ?(?=[\\0-9$(+-])"
 )
 _FOREIGN_LABEL = re.compile(r"(?:最终|正确)?答案(?:是|为|:|：)* ?(?=\S)|答[:：]? ?(?=[\\0-9$(+-])|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)")
@@ -26,6 +27,9 @@ _CHOICE = re.compile(
 _OPERATOR = re.compile(r"[-+*/^_=!<>|,'&(\[{]|\\(?:cdot|times|le|ge|ne|in|cup|cap)")
 
 
+_VERDICT = re.compile(r"(?i)(?P<said>yes|no|true|false)[,.;:] (?!.*\b(?:yes|no|true|false|or|maybe|but|actually)\b)[a-z ,.']+")
+
+
 def without_markers(text: str) -> str:
     """What stands before the first end marker that a tokenizer left in the text."""
     if "<" in text or "[" in text:
@@ -39,7 +43,10 @@ def without_markers(text: str) -> str:
 def without_phrases(text: str) -> str:
     """The answer alone: `18` of `The final answer is $18$. I hope it is correct.`"""
     text = without_markers(text)
+    if verdict := _VERDICT.fullmatch(text.strip()):
+        return verdict["said"]
     for _ in range(3):
+        text = text.lstrip("= ") if text[:1] == "=" else text
         shorter = _FINAL.sub("", _CLOSING.sub("", text)).strip()
         if match := _LABEL.match(shorter) or _FOREIGN_LABEL.match(shorter):
             shorter = shorter[match.end() :]

@@ -12,11 +12,12 @@ LONGEST = 160
 
 _BEFORE = re.compile(r"([+-]?)(US\\\$|\\\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|CNY|RMB|INR|JPY|Rs\.?)(?![A-Za-z])) ?([+-]?)(.+)")
 _START = re.compile(r"(?<=[0-9A-Za-z})\]%!]) ?(?=\\unit\{|\\frac\{\(?(?:[0-9]*)\\unit)|(?<=[0-9})\]]) ?(?=[A-Za-z]{2,}|\\\$|[€£¥₹元円¢₩₽])|(?<=[0-9A-Za-z})\]]) (?=\(?[A-Za-z\\])|(?<=[0-9})]) (?=[A-Za-z])")
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:\\unit\{)?([A-Za-z]+)\}?")
+_AMOUNTS = re.compile(rf"{_AMOUNT.pattern}(?:,? ?(?:and ?)?{_AMOUNT.pattern}){{1,3}}")
 _WORD_AFTER = re.compile("[0-9] [A-Za-z]{2,}$")
 _COUNTED = re.compile(r"([+-]?[0-9][0-9.,/]*|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}|[A-Za-z-]+)[ ]?\(?([A-Za-z][A-Za-z' -]*)\)?")
 # Words after a number that change it, deny it or go on.
-_NOT_WORD_AFTER = re.compile("[0-9] [A-Za-z]{2,}$")
-_COUNTED = NUMERIC | frozenset(
+_NOT_COUNTED = NUMERIC | frozenset(
     "or and not no nor but mod modulo base to through than is are was be of at if except more less minus plus over under "
     "factorial squared cubed root power double triple percent percentage percents pct infinity wait maybe either approximately "
     "about around almost roughly or remainder i e x y z n a b c k p q r t u v w per sqrt sin cos tan log ln pi negative".split()
@@ -67,6 +68,17 @@ def _singular(word: str) -> str:
     if word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+
+
+def read_amounts(text: str) -> str | None:
+    """The one spelling of an amount in several units, `2 h 30 min` for `2 hours and 30 minutes`."""
+    if len(text) > 64 or not _AMOUNTS.fullmatch(text):
+        return None
+    found = [(number, known(unit)) for number, unit in _AMOUNT.findall(text)]
+    units = [unit for _, unit in found if unit is not None]
+    if len(set(units)) < len(found) or len(found) < 2:
+        return None
+    return " ".join(f"{number} {unit}" for number, unit in found)
 
 
 def read_quantity(text: str, number: Callable[[str], str | None]) -> tuple[str, str] | None:

@@ -30,7 +30,7 @@ _STYLED = re.compile(r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathstrut|underline|
 _STYLED_SIGN = re.compile(r"\\(?:mathrm|mathbf|mathit|boldsymbol|bm|text) ?(?=[A-Za-z0-9](?![A-Za-z]))")
 _COLOUR = re.compile(
     r"\\(?:textcolor|color|colorbox|fcolorbox ?\{[^{}]*\})(?: ?\[[a-zA-Z]*\])? ?\{[^{}]*\}"
-    r"|\\(?:[hv]?phantom|[hvm]space\*?|label|tag\*?|footnotesize) ?\{[^{}]*\}"
+    r"|\\(?:framebox|bbox|fbox|parbox|makebox|raisebox)(?: ?\[[^\[\]]*\])+(?=\{)|\\(?:[hv]?phantom|[hvm]space\*?|label|tag\*?|footnotesize) ?\{[^{}]*\}"
 )
 _DROPPED = re.compile(
     r"\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|tiny|scriptsize|footnotesize|small|"
@@ -77,6 +77,7 @@ _NAMES = (
 )
 _COMPOSED = re.compile(r"[/^ ]|\\[,;: c]")
 _GOING_ON = re.compile(r"([0-9]*\.[0-9]*?)([0-9])\2\2+(?:\.\.\.+)")
+_GOING_ON_IN_BLOCKS = re.compile(r"([0-9]*\.[0-9]*?)([0-9]{2,6}?)\2\2*\2\.\.\.+|([0-9]*\.)([0-9]{3,6})\4+\.\.\.+")
 _DECIMAL_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9]{1,2}(?![0-9]))")
 _MARKDOWN = re.compile(r"(\*\*|\*|__|``|`|\"|'|'')(?=[^\s])(.*[^\s])(?:\1|'')", re.DOTALL)
 
@@ -173,7 +174,9 @@ def _without_blanks(text: str) -> str:
 
 def _without_ends(text: str) -> str:
     if text.endswith((".", ",", ";", ":")):
-        text = _GOING_ON.sub(r"\1\\overline{\2}", text) if text.endswith("...") else text
+        if text.endswith("..."):
+            text = _GOING_ON.sub(r"\1\\overline{\2}", text)
+            text = _GOING_ON_IN_BLOCKS.sub(lambda m: f"{m[1] or m[3]}\\overline{{{m[2] or m[4]}}}", text)
         text = text[:-1].rstrip() if text[-1] in ".,;:" and not text.endswith("..") else text
     if text[:1] in ("*", "_", "`", '"', "'") and (quoted := _MARKDOWN.fullmatch(text)):
         text = quoted[2]

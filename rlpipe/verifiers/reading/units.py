@@ -52,6 +52,7 @@ _TOKEN = re.compile(
     r"\\unit\{([^{}]*)\}|(/|\*|\\cdot(?![A-Za-z])|\\times(?![A-Za-z])|[() .])|(\\?[A-Za-z€£¥₹元円¢₩₽$]+)"
     r"|(\^\{?([+-]?[0-9])\}?)"
 )
+_UK = re.compile(r"(?<![A-Za-z])ms(\^\{?-[12]\}?)")  # metres per second, not a millisecond
 _FRACTION = re.compile(r"\\frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
 
 
@@ -70,6 +71,7 @@ def parse_unit(text: str) -> str | None:
     if len(text) > 96:
         return None
     powers: Counter[str] = Counter()
+    text = _UK.sub(r"m s\1", text)
     text = _FRACTION.sub(r"(\1)/(\2)", text)
     if not _factors(text, powers):
         return None
