@@ -6,7 +6,7 @@ response -> answer_text -> boxes | #### | Answer: -> canonical form -> equal | d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -19,6 +19,7 @@ from rlpipe.verifiers.symbolic import MAX_CHARACTERS, library_version, shared_po
 
 NAME, VERSION = "answer", "2"
 
+RULES = Rules()
 Pair = tuple[str, str]  # a leaf of the reference and one of the answer, for the symbolic worker
 
 
@@ -46,14 +47,14 @@ class AnswerSpec:
 TRAINING = AnswerSpec(multi_box="reject")
 EVALUATION = AnswerSpec(multi_box="last")
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict, or what has to be asked before there is one: `pairs` for the worker, `refused` for what is not sent."""
+    """A verdict, or what has to be asked before there is one: the `pairs` for the worker."""
 
     verdict: Verdict
     reference: Value | None = None
     answer: Value | None = None
-    pairs: dict[Pair, None] = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()
 
 
 def verify_answer(response: str, gold: str, spec: AnswerSpec = TRAINING) -> Verdict:
@@ -82,24 +83,32 @@ def decide(response: str, gold: str, spec: AnswerSpec = TRAINING) -> Decision:
         return Decision(Verdict(0.0, status, verifier=NAME, version=VERSION))
     extracted = extract.writable(extracted)
     answer = parse(extracted)
+    if reference.kind == answer.kind == "number" and reference.canonical == answer.canonical and spec.abs_tol is None:
+        right = agree(reference, answer, RULES, _never)
+        return Decision(Verdict(float(bool(right)), "ok" if right else "wrong", extracted, answer.canonical, NAME, VERSION))
+    return _compared(extracted, reference, answer, spec)
+
+
+def _never(one: Value, other: Value) -> None:
+    raise AssertionError("numbers are compared exactly")
+
+
+def _compared(extracted: str, reference: Value, answer: Value, spec: AnswerSpec) -> Decision:
     leaves: list[tuple[Pair, Status | None]] = []
 
     def ask(one: Value, other: Value) -> None:
         leaves.append(((one.canonical, other.canonical), _unsent(one, other, spec)))
 
-    result = agree(reference, answer, Rules(spec.abs_tol, spec.ordered), ask)
-    status = "ok" if result else "wrong" if result is False else _status([s for _, s in leaves])
-    verdict = Verdict(float(bool(result)), status, extracted, answer.canonical, NAME, VERSION)
-    pairs = {pair: None for pair, unsent in leaves if unsent is None} if result is None else {}
+    right = agree(reference, answer, Rules(spec.abs_tol, spec.ordered), ask)
+    unsent = next((reason for _, reason in leaves if reason == "needs_symbolic"), "wrong")
+    status: Status = "ok" if right else "wrong" if right is False else unsent
+    verdict = Verdict(float(bool(right)), status, extracted, answer.canonical, NAME, VERSION)
+    pairs = tuple(pair for pair, reason in leaves if reason is None) if right is None else ()
     return Decision(verdict, reference, answer, pairs)
 
 
 def _says_nothing(reference: Value) -> bool:
     return not reference.canonical or reference.canonical.endswith("/0")
-
-
-def _status(unsent: Sequence[Status | None]) -> Status:
-    return next((status for status in unsent if status == "needs_symbolic"), "wrong")
 
 
 def _unsent(reference: Value, answer: Value, spec: AnswerSpec) -> Status | None:

@@ -16,11 +16,11 @@ from rlpipe.verifiers.reading.lists import CLOSE, OPEN, ORDERED, elements, split
 from rlpipe.verifiers.reading.marks import read_mark
 from rlpipe.verifiers.reading.matrices import matrix_rows, transposed, unangled
 from rlpipe.verifiers.reading.names import base_name, exact_part, sides
-from rlpipe.verifiers.reading.numerals import INTEGER, rational
+from rlpipe.verifiers.reading.numerals import DECIMAL, INTEGER, THOUSANDS, rational
 from rlpipe.verifiers.reading.phrases import split_choice, without_phrases
 from rlpipe.verifiers.reading.quantities import read_amounts, read_quantity
 from rlpipe.verifiers.reading.typography import LONGEST, clean
-from rlpipe.verifiers.reading.units import compatible
+from rlpipe.verifiers.reading.units import compatible, known
 from rlpipe.verifiers.reading.value import Value
 from rlpipe.verifiers.reading.words import EMPTY_SET, INFINITY, read_words
 
@@ -29,6 +29,7 @@ __all__ = ["LONGEST", "Value", "clean", "parse"]
 DEEPEST = 6  # nested lists
 
 _UNIT = re.compile(r"\\unit\{([^{}]*)\}")
+_QUANTITY = re.compile(r"([+-]?[0-9]+)(?:\\text\{ ?([A-Za-z]{2,})\})")
 _TWICE = re.compile(r"([^()]+) ?\(=? ?([^()]+)\)")
 _OR = re.compile(" or |(?<=[)\\]}0-9])or(?=[(\\[{])")
 _LETTER = re.compile("[A-J]")
@@ -38,7 +39,16 @@ _LETTER = re.compile("[A-J]")
 def _parse_short(text: str) -> Value:
     if INTEGER.fullmatch(text):  # the path of most answers
         return Value("number", str(int(text)), True)
-    return _parse(text)
+    return _plain(text) or _parse(text)
+
+
+def _plain(text: str) -> Value | None:
+    """The other usual ones, as `_parse` reads them: a decimal, thousands with commas, an integer and its unit."""
+    if DECIMAL.fullmatch(text) or THOUSANDS.fullmatch(text):
+        return _number(text)
+    quantity = _QUANTITY.fullmatch(text)
+    unit = known(quantity[2]) if quantity else None
+    return Value("number", str(int(quantity[1])), True, unit) if quantity and unit and unit != "percent" else None
 
 
 def parse(text: str) -> Value:

@@ -25,6 +25,9 @@ class Rules:
 
 def agree(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:
     """Equal, different, or None where it takes an answer to what was asked. All questions are asked at once."""
+    if reference.kind == answer.kind == "number" and reference.canonical == answer.canonical:
+        agreeing = compatible(reference.unit, answer.unit) and same_name(reference.name, answer.name)
+        return agreeing and (not reference.choice or not answer.choice or reference.choice == answer.choice)
     if reference.choice and answer.choice:
         if reference.choice != answer.choice:
             return False

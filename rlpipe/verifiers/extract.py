@@ -17,10 +17,8 @@ _BARE_BOX = re.compile(
     r"|[+-]? ?\\sqrt ?(?:\{[^{}]*\}|[0-9])|[^\s${}\\]|\\text ?\{[^{}]*\}|\\[a-z]+(?![a-z{]))+)"
 )
 _HASHES = re.compile(r"(?<!#)####(?!#)")
-_ANSWER = re.compile(
-    r"(?i)(?<![A-Za-z])(?:answer|respuesta|réponse|antwort|risposta|resposta)(?=[*_: \t：])[*_ \t]*[:：]"
-)
-_ANSWER_ZH = re.compile(r"(?:答案|答)(?:是|为)?[*_ \t]*[:：]")
+_ANSWER = re.compile(r"(?i)(?<![a-z])answer[*_ \t]*[:：]")
+_ANSWER_ELSEWHERE = re.compile(r"(?:答案|答|[Rr]espuesta|[Rr]éponse|[Aa]ntwort|[Rr]isposta|[Rr]esposta)(?:是|为)?[*_ \t]*[:：]")
 _BOLD = re.compile(r"\*+([^*]*)\*+(.*)", re.DOTALL)
 _HEADING = re.compile(r"(?i)[*_ \t]*(?:the )?(?:final )?answer[*_ \t:]*")
 _NUMBER = re.compile(r"[+-]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)")
@@ -77,8 +75,9 @@ def answer_line(text: str) -> str | None:
     Differs: the specification deletes every `*` first, which would turn `Answer: 6*7` into 67; here only asterisks
     around the answer, or around its beginning, go.
     """
-    found = _last(_ANSWER, text) if "nsw" in text or "NSW" in text or "esp" in text or "ntw" in text or "spo" in text else None
-    found = found or (_last(_ANSWER_ZH, text) if "答" in text else None)
+    first = text.lower().find("answer")
+    found = _last(_ANSWER, text[max(0, first - 1) :]) if first >= 0 else None
+    found = found or _last(_ANSWER_ELSEWHERE, text)
     if found is None:
         return None
     bold = _BOLD.fullmatch(found)

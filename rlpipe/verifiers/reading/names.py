@@ -73,8 +73,10 @@ def is_name(text: str) -> bool:
 
 def same_name(one: str, other: str) -> bool:
     """Whether two left sides may name the same: words name anything, `AB` is `BA`, `y` is `f(x)`."""
+    if not one or not other or one == other:
+        return True
     one, other = (re.sub(r"[{}\s]|\\overline|\\mathbb|\|", "", name) for name in (one, other))
-    if not one or not other or one == other or sorted(one) == sorted(other) and one.isalpha() and one.isupper():
+    if one == other or sorted(one) == sorted(other) and one.isalpha() and one.isupper():
         return True
     if _SPOKEN.fullmatch(one) or _SPOKEN.fullmatch(other):
         return True
