@@ -20,7 +20,14 @@ import yaml
 from rlpipe.verifiers.answer import EVALUATION, TRAINING, verify_answers
 
 FORMS = Path(__file__).with_name("answer_forms.yaml")
-CARRIERS = ("\\boxed{%s}", "So it is $\\boxed{%s}$.", "Work.\n#### %s", "Work.\n\nAnswer: %s", "**Answer:** %s", "\\[\\boxed{%s}\\]")
+CARRIERS = (
+    "\\boxed{%s}",
+    "So it is $\\boxed{%s}$.",
+    "Work.\n#### %s",
+    "Work.\n\nAnswer: %s",
+    "**Answer:** %s",
+    "\\[\\boxed{%s}\\]",
+)
 LOOSE = replace(EVALUATION, require_simplified=False)
 PLACE = re.compile("<([a-z])>")
 
@@ -114,7 +121,13 @@ def main() -> None:
     if arguments.failures:
         for pair, accepted in zip(asked, ours(asked, EVALUATION), strict=True):
             if accepted != (pair.right and not pair.undone):
-                print("accepted" if accepted else "refused", pair.kind, repr(pair.reference), repr(pair.response), sep="\t")
+                print(
+                    "accepted" if accepted else "refused",
+                    pair.kind,
+                    repr(pair.reference),
+                    repr(pair.response),
+                    sep="\t",
+                )
         return
     print("wrong answers accepted / right answers refused")
     print(*table(asked, {name: judge(asked) for name, judge in JUDGES.items()}), sep="\n")

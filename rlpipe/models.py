@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rlpipe.params.model_settings import ModelSettings
 PAD, BOS, EOS, UNKNOWN, RESPOND = "<pad>", "<bos>", "<eos>", "<unk>", "<respond>"
 MAX_WORDS = 20_000
 STAND_IN = "stand-in-for-a-turn"
+THINK, THINK_TOKENS = "<think>", 16  # the tag, and the tokens at the end of a prompt among which it is looked for
 CHAT_TEMPLATE = (
     "{{ '" + BOS + "' }}{% for message in messages %} {{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %} " + RESPOND + "{% endif %}"
@@ -154,6 +155,15 @@ def encode(tokenizer: Any, messages: Iterable[Any]) -> list[int]:
     if len(turns) > 1:
         raise ModelError("the tokenizer has no chat template, so only single-message prompts can be encoded")
     return list(tokenizer(turns[0]["content"])["input_ids"])
+
+
+def opened(tokenizer: Any, prefix: Sequence[int]) -> str:
+    """What a prompt leaves open for the policy: `<think>` where its template ends with it, else nothing.
+
+    What is written then is thinking until `</think>`, though the policy has not written that it begins.
+    """
+    end = tokenizer.decode(list(prefix[-THINK_TOKENS:])).rstrip()
+    return THINK if end.endswith(THINK) else ""
 
 
 def encode_reply(tokenizer: Any, messages: Iterable[Any], ended: bool) -> list[int]:

@@ -47,6 +47,7 @@ class AnswerSpec:
 TRAINING = AnswerSpec(multi_box="reject")
 EVALUATION = AnswerSpec(multi_box="last")
 
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A verdict, or what has to be asked before there is one: the `pairs` for the worker."""
@@ -85,7 +86,9 @@ def decide(response: str, gold: str, spec: AnswerSpec = TRAINING) -> Decision:
     answer = parse(extracted)
     if reference.kind == answer.kind == "number" and reference.canonical == answer.canonical and spec.abs_tol is None:
         right = agree(reference, answer, RULES, _never)
-        return Decision(Verdict(float(bool(right)), "ok" if right else "wrong", extracted, answer.canonical, NAME, VERSION))
+        return Decision(
+            Verdict(float(bool(right)), "ok" if right else "wrong", extracted, answer.canonical, NAME, VERSION)
+        )
     return _compared(extracted, reference, answer, spec)
 
 
@@ -192,5 +195,3 @@ def extract_answer(response: str, spec: AnswerSpec = TRAINING) -> tuple[str | No
         return found[-1].strip(), "ok"
     answer = extract.hashes(text) or extract.answer_line(text) or (extract.last_number(text) if spec.lenient else None)
     return answer, "ok" if answer else "no_answer"
-
-

@@ -110,7 +110,11 @@ def _number(text: str, unit: str = "") -> Value | None:
     written = rational(text[:-1].rstrip() if percent else text)
     if written is None:
         return None
-    return Value("percent", written + "%", True) if percent else Value("number", written, True, unit, written=text if "." in text else "")
+    return (
+        Value("percent", written + "%", True)
+        if percent
+        else Value("number", written, True, unit, written=text if "." in text else "")
+    )
 
 
 def _mark(text: str) -> Value | None:
@@ -218,7 +222,11 @@ def _list(text: str, depth: int) -> Value | None:
 
 def _brackets_and_parts(text: str) -> tuple[str, list[str] | None]:
     inside = elements(text[1:-1]) if text[0] in OPEN and text[-1] in CLOSE else None
-    if inside is not None and split(text[1:-1], "\0") is not None and (len(inside) > 1 or text[0] + text[-1] in ("{}", "()", "[]")):
+    if (
+        inside is not None
+        and split(text[1:-1], "\0") is not None
+        and (len(inside) > 1 or text[0] + text[-1] in ("{}", "()", "[]"))
+    ):
         return text[0] + text[-1], inside
     parts = elements(text)
     return "{}", parts if parts and len(parts) > 1 else None
@@ -227,7 +235,9 @@ def _brackets_and_parts(text: str) -> tuple[str, list[str] | None]:
 def _common_name(items: list[Value]) -> tuple[str, list[Value]]:
     """`x = 2, x = 3` and `x = 2, 3` are values of x; `x = 2, y = 3` keep their names."""
     names = {base_name(item.name) for item in items}
-    if len(names) == 1 or (items[0].name and names == {base_name(items[0].name), ""} and not any(i.name for i in items[1:])):
+    if len(names) == 1 or (
+        items[0].name and names == {base_name(items[0].name), ""} and not any(i.name for i in items[1:])
+    ):
         return base_name(items[0].name), [replace(item, name="") for item in items]
     return "", items
 

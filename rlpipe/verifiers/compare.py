@@ -92,7 +92,9 @@ def _marks(reference: Value, answer: Value) -> bool:
         return same_mark(reference.canonical, answer.canonical)
     if reference.kind != "mark" or answer.kind != "number":
         return False
-    return as_fraction(reference.canonical) == answer.canonical or answer.written.replace(".", ":") == reference.canonical
+    return (
+        as_fraction(reference.canonical) == answer.canonical or answer.written.replace(".", ":") == reference.canonical
+    )
 
 
 def _lists(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:
@@ -125,7 +127,11 @@ def _vector(matrix: Value) -> Value:
         return matrix
     if len(rows) == 1:
         return replace(matrix, brackets="()", items=rows[0].items)
-    return replace(matrix, brackets="()", items=tuple(r.items[0] for r in rows)) if {r.size for r in rows} == {1} else matrix
+    return (
+        replace(matrix, brackets="()", items=tuple(r.items[0] for r in rows))
+        if {r.size for r in rows} == {1}
+        else matrix
+    )
 
 
 def _assigned(reference: Value, answer: Value) -> list[tuple[Value, Value]] | None:

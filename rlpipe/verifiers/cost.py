@@ -44,7 +44,7 @@ def _factorials(text: str) -> bool:
     for match in _FACTORIAL.finditer(text):
         if match[1].isdigit() and (len(match[1]) > 4 or int(match[1]) > 2500):
             return True
-        if match[1] in ")]}!" and any(len(number) > 3 for number in re.findall("[0-9]+", text)) or match[1] == "!":
+        if (match[1] in ")]}!" and any(len(number) > 3 for number in re.findall("[0-9]+", text))) or match[1] == "!":
             return True
         if match[1] in ")]}" and ("^" in text or text.count("!") > 2):
             return True

@@ -18,7 +18,9 @@ _BARE_BOX = re.compile(
 )
 _HASHES = re.compile(r"(?<!#)####(?!#)")
 _ANSWER = re.compile(r"(?i)(?<![a-z])answer[*_ \t]*[:：]")
-_ANSWER_ELSEWHERE = re.compile(r"(?:答案|答|[Rr]espuesta|[Rr]éponse|[Aa]ntwort|[Rr]isposta|[Rr]esposta)(?:是|为)?[*_ \t]*[:：]")
+_ANSWER_ELSEWHERE = re.compile(
+    r"(?:答案|答|[Rr]espuesta|[Rr]éponse|[Aa]ntwort|[Rr]isposta|[Rr]esposta)(?:是|为)?[*_ \t]*[:：]"
+)
 _BOLD = re.compile(r"\*+([^*]*)\*+(.*)", re.DOTALL)
 _HEADING = re.compile(r"(?i)[*_ \t]*(?:the )?(?:final )?answer[*_ \t:]*")
 _NUMBER = re.compile(r"[+-]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)")

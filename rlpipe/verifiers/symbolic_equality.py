@@ -90,7 +90,10 @@ def _undefined() -> tuple[Any, ...]:
 
 
 def _symbols(*expressions: Any) -> list[str]:
-    return sorted({symbol.name for e in expressions for symbol in e.free_symbols} | {str(f) for e in expressions for f in _applied(e)})
+    return sorted(
+        {symbol.name for e in expressions for symbol in e.free_symbols}
+        | {str(f) for e in expressions for f in _applied(e)}
+    )
 
 
 def _applied(expression: Any) -> set[Any]:
@@ -112,7 +115,10 @@ def _point(names: list[str], index: int) -> dict[str, Any]:
 
     signs = (1, 1, -1, 1, -1, 1)
     return {
-        name: Rational(signs[(index + (i if index > 2 else 0)) % 6] * (1009 * (i + 2) + 677 * index + 89), 997 + 131 * index + 17 * i)
+        name: Rational(
+            signs[(index + (i if index > 2 else 0)) % 6] * (1009 * (i + 2) + 677 * index + 89),
+            997 + 131 * index + 17 * i,
+        )
         for i, name in enumerate(names)
     }
 

@@ -6,11 +6,23 @@ import re
 
 _REVERSED = re.compile(r"([\[\](])([^\[\]()]+(?:\([^()]*\))?[^\[\]()]*)([\[\])])")
 _RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|[<>]")
-_VARIABLE = re.compile(r"(?:[A-Za-z]|\\(?:theta|alpha|beta|lambda|phi|omega|mu)(?![A-Za-z]))(?:_\{?[A-Za-z0-9]\}?)?|[fgh]\([a-z]\)")
+_VARIABLE = re.compile(
+    r"(?:[A-Za-z]|\\(?:theta|alpha|beta|lambda|phi|omega|mu)(?![A-Za-z]))(?:_\{?[A-Za-z0-9]\}?)?|[fgh]\([a-z]\)"
+)
 _BARS = re.compile(r"\|([A-Za-z])\|")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _CONDITION = re.compile(r"\{ ?\(?([A-Za-z])\)?(?: ?\\in ?(?:\\mathbb\{R\}|R))? ?(?:\||:|;) ?(.*)\}", re.DOTALL)
-_REALS = frozenset(("\\mathbb{R}", "all real numbers", "all reals", "the real numbers", "real numbers", "all real", "set of all real numbers"))
+_REALS = frozenset(
+    (
+        "\\mathbb{R}",
+        "all real numbers",
+        "all reals",
+        "the real numbers",
+        "real numbers",
+        "all real",
+        "set of all real numbers",
+    )
+)
 _WITHOUT = re.compile(r"\\mathbb\{R\} ?(?:\\setminus|\\backslash|-|/) ?\{([^{},]+)\}")
 LINE = "(-\\infty,\\infty)"
 

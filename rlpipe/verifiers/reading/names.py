@@ -53,7 +53,10 @@ def sides(text: str) -> Sides | None:
 
 
 def _has_letter(text: str) -> bool:
-    return re.search("[A-Za-z]", re.sub(r"\\(?:frac|sqrt|times|cdot|div|pi|unit\{[^{}]*\})(?![A-Za-z])", "", text)) is not None
+    return (
+        re.search("[A-Za-z]", re.sub(r"\\(?:frac|sqrt|times|cdot|div|pi|unit\{[^{}]*\})(?![A-Za-z])", "", text))
+        is not None
+    )
 
 
 def exact_part(text: str) -> str:
@@ -76,7 +79,7 @@ def same_name(one: str, other: str) -> bool:
     if not one or not other or one == other:
         return True
     one, other = (re.sub(r"[{}\s]|\\overline|\\mathbb|\|", "", name) for name in (one, other))
-    if one == other or sorted(one) == sorted(other) and one.isalpha() and one.isupper():
+    if one == other or (sorted(one) == sorted(other) and one.isalpha() and one.isupper()):
         return True
     if _SPOKEN.fullmatch(one) or _SPOKEN.fullmatch(other):
         return True

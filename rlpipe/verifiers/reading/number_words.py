@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _CARDINALS = {word: i for i, word in enumerate(_SMALL)} | {word: 10 * i for i, word in enumerate(_TENS, 2)}
 _POWERS = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SIZES = {"dozen": 12, "hundred": 100, **_POWERS}
@@ -17,7 +14,9 @@ _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth":
 _PARTS |= {"ninth": 9, "tenth": 10, "twelfth": 12, "hundredth": 100, "thousandth": 1000}
 _PLURAL_PARTS = {f"{word}s": n for word, n in _PARTS.items()} | {"halves": 2}
 # A number that stands beside one of these is not the number alone.
-NUMERIC = frozenset((*_CARDINALS, *_SIZES, *(f"{w}s" for w in _SIZES), *_PARTS, *_PLURAL_PARTS, "fourty", "score", "gross"))
+NUMERIC = frozenset(
+    (*_CARDINALS, *_SIZES, *(f"{w}s" for w in _SIZES), *_PARTS, *_PLURAL_PARTS, "fourty", "score", "gross")
+)
 _SCALED = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?) (dozen|hundred|thousand|million|billion|trillion)")
 _WORDY = re.compile(r"[a-z]+(?:[ -][a-z]+)*")
 

@@ -74,7 +74,10 @@ def _signed(sign: str, value: Fraction) -> Fraction:
 
 
 def _divided(match: re.Match[str]) -> Fraction | None:
-    above, below = (rational(part) if re.fullmatch(r"[+-]?[0-9.,]+|\([+-]?[0-9.,]+\)", part) else None for part in match.groups()[1:])
+    above, below = (
+        rational(part) if re.fullmatch(r"[+-]?[0-9.,]+|\([+-]?[0-9.,]+\)", part) else None
+        for part in match.groups()[1:]
+    )
     if above is None or below is None or below == "0":
         return None
     return _signed(match[1], Fraction(above) / Fraction(below))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_END_MARKER = re.compile(r"<[|｜][^<>|｜]{1,40}[|｜]>|</?s>|<e[on][sd](?:_of_turn|_of_text)?>|<pad>|\[/?INST\]|</?answer>")
+_END_MARKER = re.compile(
+    r"<[|｜][^<>|｜]{1,40}[|｜]>|</?s>|<e[on][sd](?:_of_turn|_of_text)?>|<pad>|\[/?INST\]|</?answer>"
+)
 _LABEL = re.compile(
     r"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?(?:(?:final|correct|right|short|numerical|exact) )*"
     r"(?:answer|ans|result|solution|value)(?: (?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is))?"
@@ -12,14 +14,18 @@ _LABEL = re.compile(
     r"|(?:it is|it's|they are|this is) (?=[A-Za-z]{3})|(?:the|our|its|their|so the|thus the) [a-z][a-z ]{1,40} (?:is|are|was|equals) ?(?=[\\0-9$+-])"
     r"|(?:so|thus|hence|therefore|we get|we have|it is|it's|there (?:are|is|were|was|will be)|答案(?:是|为)?|答|故答案为|所以答案是)(?:[:,] ?| |(?<=[是为答])):? ?(?=[\\0-9$(+-])"
 )
-_FOREIGN_LABEL = re.compile(r"(?:最终|正确)?答案(?:是|为|:|：)* ?(?=\S)|答[:：]? ?(?=[\\0-9$(+-])|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)")
+_FOREIGN_LABEL = re.compile(
+    r"(?:最终|正确)?答案(?:是|为|:|：)* ?(?=\S)|答[:：]? ?(?=[\\0-9$(+-])|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)"
+)
 _CLOSING = re.compile(
     r"(?i)[.,;!]? ?(?:\n|[.!] |- |; |, |\s)\(?(?:i hope|hope (?:this|that|it)|thanks?\b|thank you|let me know|please|feel free|q\.?e\.?d|"
     r"done\b|this (?:is|completes|concludes|matches|was)|that(?:'s| is)|which (?:is|matches|completes)|as (?:required|desired|requested|needed|expected)|"
     r"is (?:the|our|my) (?:final |correct )?answer|is correct|end of|therefore|thus|hence|so\b|because|since|the (?:final )?answer)"
     r"[^0-9\\$=]*$"
 )
-_FINAL = re.compile(r"(?i)(?<=\S) ?\((?:final|answer|final answer|exact|exactly|simplified|ans|approx\.?|total|in total)\)$|(?<=\S) ?(?:✓|✔|✅|■|□|∎|\\checkmark|\\blacksquare|\\square|\\qed)$")
+_FINAL = re.compile(
+    r"(?i)(?<=\S) ?\((?:final|answer|final answer|exact|exactly|simplified|ans|approx\.?|total|in total)\)$|(?<=\S) ?(?:✓|✔|✅|■|□|∎|\\checkmark|\\blacksquare|\\square|\\qed)$"
+)
 _CHOICE = re.compile(
     r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|CHOICE) ?)?(?:\(([A-Ja-j])\)|\[([A-J])\]|([A-J])\)|([A-J])(?=[.:])|(?<=[a-zA-Z] )([A-J])\b)[.:]? ?(.*)",
     re.DOTALL,
@@ -27,7 +33,9 @@ _CHOICE = re.compile(
 _OPERATOR = re.compile(r"[-+*/^_=!<>|,'&(\[{]|\\(?:cdot|times|le|ge|ne|in|cup|cap)")
 
 
-_VERDICT = re.compile(r"(?i)(?P<said>yes|no|true|false)[,.;:] (?!.*\b(?:yes|no|true|false|or|maybe|but|actually)\b)[a-z ,.']+")
+_VERDICT = re.compile(
+    r"(?i)(?P<said>yes|no|true|false)[,.;:] (?!.*\b(?:yes|no|true|false|or|maybe|but|actually)\b)[a-z ,.']+"
+)
 
 
 def without_markers(text: str) -> str:

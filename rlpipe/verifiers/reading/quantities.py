@@ -11,16 +11,18 @@ from rlpipe.verifiers.reading.units import is_letter, known, parse_unit
 LONGEST = 160
 
 _BEFORE = re.compile(r"([+-]?)(US\\\$|\\\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|CNY|RMB|INR|JPY|Rs\.?)(?![A-Za-z])) ?([+-]?)(.+)")
-_START = re.compile(r"(?<=[0-9A-Za-z})\]%!]) ?(?=\\unit\{|\\frac\{\(?(?:[0-9]*)\\unit)|(?<=[0-9})\]]) ?(?=[A-Za-z]{2,}|\\\$|[€£¥₹元円¢₩₽])|(?<=[0-9A-Za-z})\]]) (?=\(?[A-Za-z\\])|(?<=[0-9})]) (?=[A-Za-z])")
+_START = re.compile(
+    r"(?<=[0-9A-Za-z})\]%!]) ?(?=\\unit\{|\\frac\{\(?(?:[0-9]*)\\unit)|(?<=[0-9})\]]) ?(?=[A-Za-z]{2,}|\\\$|[€£¥₹元円¢₩₽])|(?<=[0-9A-Za-z})\]]) (?=\(?[A-Za-z\\])|(?<=[0-9})]) (?=[A-Za-z])"
+)
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:\\unit\{)?([A-Za-z]+)\}?")
 _AMOUNTS = re.compile(rf"{_AMOUNT.pattern}(?:,? ?(?:and ?)?{_AMOUNT.pattern}){{1,3}}")
 _WORD_AFTER = re.compile("[0-9] [A-Za-z]{2,}$")
-_COUNTED = re.compile(r"([+-]?[0-9][0-9.,/]*|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}|[A-Za-z-]+)[ ]?\(?([A-Za-z][A-Za-z' -]*)\)?")
+_COUNTED = re.compile(
+    r"([+-]?[0-9][0-9.,/]*|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}|[A-Za-z-]+)[ ]?\(?([A-Za-z][A-Za-z' -]*)\)?"
+)
 # Words after a number that change it, deny it or go on.
 _NOT_COUNTED = NUMERIC | frozenset(
-    "or and not no nor but mod modulo base to through than is are was be of at if except more less minus plus over under "
-    "factorial squared cubed root power double triple percent percentage percents pct infinity wait maybe either approximately "
-    "about around almost roughly or remainder i e x y z n a b c k p q r t u v w per sqrt sin cos tan log ln pi negative".split()
+    ["or", "and", "not", "no", "nor", "but", "mod", "modulo", "base", "to", "through", "than", "is", "are", "was", "be", "of", "at", "if", "except", "more", "less", "minus", "plus", "over", "under", "factorial", "squared", "cubed", "root", "power", "double", "triple", "percent", "percentage", "percents", "pct", "infinity", "wait", "maybe", "either", "approximately", "about", "around", "almost", "roughly", "or", "remainder", "i", "e", "x", "y", "z", "n", "a", "b", "c", "k", "p", "q", "r", "t", "u", "v", "w", "per", "sqrt", "sin", "cos", "tan", "log", "ln", "pi", "negative"]
 ) - {"score", "of", "a", "at"}
 _ARTICLES = ("the ", "a ", "an ")
 
@@ -45,7 +47,9 @@ def split_unit(text: str) -> tuple[str, str] | None:
 
 
 def _unit(value: str, written: str) -> str | None:
-    if re.fullmatch(r"[A-Za-z]", written) and not (is_letter(written) and re.fullmatch(r"[+-]?[0-9.,/]+|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}", value)):
+    if re.fullmatch(r"[A-Za-z]", written) and not (
+        is_letter(written) and re.fullmatch(r"[+-]?[0-9.,/]+|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}", value)
+    ):
         return None
     return parse_unit(written[1:-1] if written[:1] == "(" and written[-1] == ")" else written)
 

@@ -26,7 +26,9 @@ _TEXT = re.compile(
     r"unit|si|ensuremath) ?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 )
 _OLD_TEXT = re.compile(r"\{ ?\\(?:rm|bf|it|tt|sf|em|text|mathrm)(?![A-Za-z]) ?([^{}]*)\}")
-_STYLED = re.compile(r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathstrut|underline|uline|fbox|boxed|framebox|mathop|mathord) ?(?=\{)")
+_STYLED = re.compile(
+    r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathstrut|underline|uline|fbox|boxed|framebox|mathop|mathord) ?(?=\{)"
+)
 _STYLED_SIGN = re.compile(r"\\(?:mathrm|mathbf|mathit|boldsymbol|bm|text) ?(?=[A-Za-z0-9](?![A-Za-z]))")
 _COLOUR = re.compile(
     r"\\(?:textcolor|color|colorbox|fcolorbox ?\{[^{}]*\})(?: ?\[[a-zA-Z]*\])? ?\{[^{}]*\}"
@@ -42,7 +44,9 @@ _ASIDE = re.compile(r"\\(?:left|right) ?\.")
 _PERIOD = re.compile(r"\\dot\{([0-9])\}(?:([0-9]*)\\dot\{([0-9])\})?")
 _RELATIONS = ((re.compile("<=|=<"), r"\\le "), (re.compile(">="), r"\\ge "), (re.compile("!=|/="), r"\\ne "))
 _MINUS = re.compile(r"(?i)(?:minus|negative) (?=[0-9\\$.])")
-_SPACED = re.compile(r"(?<!\\)\\[,;:> ]|\\(?:q?quad|thinspace|medspace|thickspace|enspace|enskip|space|nbsp)(?![A-Za-z])|~|&nbsp;|\s+")
+_SPACED = re.compile(
+    r"(?<!\\)\\[,;:> ]|\\(?:q?quad|thinspace|medspace|thickspace|enspace|enskip|space|nbsp)(?![A-Za-z])|~|&nbsp;|\s+"
+)
 _LOOSE_SPACE = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
 _SPACED_THOUSANDS = re.compile(r"(?<![0-9A-Za-z.,/] )(?<![0-9A-Za-z.,/}_^])([0-9]{1,3}(?: [0-9]{3})+)(?![0-9/]| [0-9])")
 _NAMES = (
@@ -151,7 +155,12 @@ def _words(match: re.Match[str]) -> str:
         return match[0]
     unit = known(content) or (parse_unit(_SPACED.sub(" ", content)) if _COMPOSED.search(content) else None)
     before = match.string[: match.start()].rstrip()
-    if unit is not None and unit[0].isalpha() and before and (before[-1].isalnum() or before[-1] in "}{)%./,:~!*\\" or before.endswith(("\\cdot", "\\;"))):
+    if (
+        unit is not None
+        and unit[0].isalpha()
+        and before
+        and (before[-1].isalnum() or before[-1] in "}{)%./,:~!*\\" or before.endswith(("\\cdot", "\\;")))
+    ):
         return f"\\unit{{{unit}}}"
     return f" {match[1]} "
 

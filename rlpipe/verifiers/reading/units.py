@@ -133,7 +133,13 @@ def _split(unit: str) -> dict[str, int]:
 
 
 # What one of them leaves open the other may say.
-_OPEN = {"¥": {"yen", "yuan"}, "degree": {"C*degree", "F*degree", "C", "F"}, "C": {"C*degree"}, "F": {"F*degree"}, "gbp": {"pound"}}
+_OPEN = {
+    "¥": {"yen", "yuan"},
+    "degree": {"C*degree", "F*degree", "C", "F"},
+    "C": {"C*degree"},
+    "F": {"F*degree"},
+    "gbp": {"pound"},
+}
 
 
 def compatible(one: str, other: str) -> bool:

@@ -8,10 +8,20 @@ from rlpipe.verifiers.reading.number_words import NUMERIC
 
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '’,-]+[^\W\d_]+)*[!?]?")
 _WITH_DIGITS = re.compile(r"[^\W\d_]{3,}(?: [^\W_]+)+")
-_FUNCTIONS = re.compile(r"(?<![a-z])(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|lim|max|min|mod|gcd|lcm|or|and)(?![a-z])")
+_FUNCTIONS = re.compile(
+    r"(?<![a-z])(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|lim|max|min|mod|gcd|lcm|or|and)(?![a-z])"
+)
 _SHORT = frozenset(("no", "yes", "up", "on"))
-_EMPTY = frozenset(("no solution", "no solutions", "empty set", "empty", "null set", "there is no solution", "there are no solutions"))
-_SAME = {"dne": "does not exist", "infinite": "infinity", "inf": "infinity", "undef": "undefined", "not defined": "undefined"}
+_EMPTY = frozenset(
+    ("no solution", "no solutions", "empty set", "empty", "null set", "there is no solution", "there are no solutions")
+)
+_SAME = {
+    "dne": "does not exist",
+    "infinite": "infinity",
+    "inf": "infinity",
+    "undef": "undefined",
+    "not defined": "undefined",
+}
 _SAME |= {"true": "true", "correct": "correct"}
 _EMPTY_SIGN = re.compile(r"Ø|ø|\\emptyset|\{ ?\}|\{ ?\\emptyset ?\}")
 EMPTY_SET = "\\emptyset"
@@ -39,4 +49,8 @@ def read_words(text: str) -> str | None:
     letters = sum(character.isalpha() for character in folded)
     if letters < 3 and folded not in _SHORT:
         return None
-    return None if _FUNCTIONS.search(folded) and (" " in folded or len(folded) < 4) and NUMERIC.isdisjoint(folded.split()) else folded
+    return (
+        None
+        if _FUNCTIONS.search(folded) and (" " in folded or len(folded) < 4) and NUMERIC.isdisjoint(folded.split())
+        else folded
+    )
