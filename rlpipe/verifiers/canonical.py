@@ -27,9 +27,11 @@ from rlpipe.verifiers.reading.words import EMPTY_SET, INFINITY, read_words
 __all__ = ["LONGEST", "Value", "clean", "parse"]
 
 DEEPEST = 6  # nested lists
+ROUNDS = 8
 
 _UNIT = re.compile(r"\\unit\{([^{}]*)\}")
 _QUANTITY = re.compile(r"([+-]?[0-9]+)(?:\\text\{ ?([A-Za-z]{2,})\})")
+_INTEGERS = re.compile(r"(?<=[A-Za-z0-9})]),? ?\(?[kmn]\\in ?\\mathbb\{[ZN]\}\)?$")  # of `k\pi, k \in \mathbb{Z}`
 _TWICE = re.compile(r"([^()]+) ?\(=? ?([^()]+)\)")
 _OR = re.compile(" or |(?<=[)\\]}0-9])or(?=[(\\[{])")
 _LETTER = re.compile("[A-J]")
@@ -57,6 +59,19 @@ def parse(text: str) -> Value:
 
 
 def _parse(text: str) -> Value:
+    """What `_parse_once` says, read again until it says the same: formulas in pieces can become readable."""
+    value = _parse_once(text)
+    for _ in range(ROUNDS):
+        if value.kind in ("empty", "number", "percent", "mark"):
+            break
+        again = _parse_once(value.canonical)
+        if again.canonical == value.canonical:
+            break
+        value = replace(again, unit=value.unit or again.unit, name=value.name or again.name)
+    return value
+
+
+def _parse_once(text: str) -> Value:
     if len(text) > LONGEST:
         return Value("text", text)
     if (number := _number(cleaned := clean(text))) is not None:
@@ -66,6 +81,7 @@ def _parse(text: str) -> Value:
         if (shorter := clean(without_phrases(text)) or text) == text:
             break
         text = shorter
+    text = _INTEGERS.sub("", text)
     return _option(text) or _read(text, 0)
 
 
@@ -132,7 +148,7 @@ def _named(text: str, depth: int) -> Value | None:
     several = elements(text) if "=" in text else None
     found = None if several and len(several) > 1 else sides(exact)
     if found is None:
-        return _read(exact, depth + 1) if exact != text else None
+        return _read(exact, depth + 1) if exact != text else _all_alike(text, depth)
     right = _read(exact_part(found.right), depth + 1)
     between = [_read(exact_part(part), depth + 1) for part in found.between]
     if any(part.exact and part.canonical != right.canonical for part in between):
@@ -140,6 +156,15 @@ def _named(text: str, depth: int) -> Value | None:
     if found.simple and (not found.between or right.exact) and right.kind != "empty":
         return replace(right, name=found.left, written=text)
     return Value("text", text, brackets="=", items=(right,), written=text)
+
+
+def _all_alike(text: str, depth: int) -> Value | None:
+    """The number of `1/2 = 0.5`, all of whose sides are it."""
+    parts = split(text, "=") if "=" in text else None
+    values = [_number(part.strip()) for part in parts or ()]
+    if len(values) < 2 or not all(values) or len({value.canonical for value in values if value}) > 1:
+        return None
+    return values[0]
 
 
 def _interval(text: str, depth: int) -> Value | None:
@@ -202,7 +227,9 @@ def _list(text: str, depth: int) -> Value | None:
         return None
     if len(parts) == 1:
         inside = _read(clean(parts[0]), depth + 1)
-        return inside if text[0] in "{(" or inside.kind == "number" else None
+        if text[0] in "{(" or (inside.kind == "number" and depth == 0):
+            return inside
+        return _ordered("[]", [inside]) if depth else None
     if not (brackets == "{}" or brackets in ORDERED):
         return None
     items = [_read(clean(part), depth + 1) for part in parts]

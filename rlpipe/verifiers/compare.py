@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from rlpipe.verifiers.reading.marks import as_fraction, same_mark
-from rlpipe.verifiers.reading.names import same_name
+from rlpipe.verifiers.reading.names import in_order, is_constant, is_value_of_several, same_name
 from rlpipe.verifiers.reading.units import compatible
 from rlpipe.verifiers.reading.value import Value
 
@@ -56,6 +56,8 @@ def _whole(value: Value) -> Value:
 def _equations(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:
     """An equation equals one that says the same; one that ends in a value is that value where a value is asked for."""
     if answer.brackets == "=" and reference.brackets != "=" and not reference.name:
+        if not (is_constant(reference.canonical) and is_value_of_several(answer.written)):
+            return False
         return agree(reference, replace(answer.items[0], name=""), rules, ask)
     if reference.canonical == answer.canonical:
         return True
@@ -66,8 +68,9 @@ def _equations(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool 
 
 def _contents(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:
     kinds = {reference.kind, answer.kind}
-    if reference.canonical == answer.canonical and not (rules.ordered and reference.brackets == "{}"):
-        return True
+    if reference.canonical == answer.canonical and in_order(reference.name) and in_order(answer.name):
+        if not (rules.ordered and reference.brackets == "{}"):
+            return True
     if kinds == {"number"} and rules.abs_tol is not None:
         return abs(answer.number - reference.number) <= Fraction(str(rules.abs_tol))
     if kinds == {"number", "percent"}:
@@ -99,6 +102,8 @@ def _marks(reference: Value, answer: Value) -> bool:
 
 def _lists(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:
     if reference.kind != answer.kind:
+        if _options(reference) and _options(reference) == _options(answer):
+            return True
         return False if reference.exact and answer.exact else ask(reference, answer)
     reference, answer = _as_vectors(reference, answer)
     named = _assigned(reference, answer)
@@ -110,6 +115,13 @@ def _lists(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | No
         return _matched(reference.items, answer.items, rules, ask)
     pairs = zip(reference.items, answer.items, strict=True)
     return _together([agree(one, other, rules, ask) for one, other in pairs])
+
+
+def _options(value: Value) -> str:
+    """The letters of several options, `abd` of `ABD` and of `A, B, D`; nothing for any other value."""
+    letters = [item.canonical for item in value.items] if value.kind == "list" else list(value.canonical)
+    found = "".join(sorted(letters)).lower()
+    return found if set(found) <= set("abcdefgh") and len(set(found)) == len(letters) > 1 else ""
 
 
 def _as_vectors(reference: Value, answer: Value) -> tuple[Value, Value]:

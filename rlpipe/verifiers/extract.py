@@ -83,7 +83,7 @@ def answer_line(text: str) -> str | None:
     if found is None:
         return None
     bold = _BOLD.fullmatch(found)
-    return (bold[1] + bold[2] if bold else found).strip(" \t*_")
+    return (bold[1] + bold[2] if bold else found).strip(" \t*_").lstrip("} ")
 
 
 def last_number(text: str) -> str | None:

@@ -17,6 +17,8 @@ _NAME = re.compile(
     rf"\\(?:sin|cos|tan|cot|sec|csc|log|ln|max|min|gcd|lcm|det)(?![A-Za-z])(?:\^2)? ?(?:\(?(?:[A-Za-z]{{1,3}}|{_GREEK})\)?)?{_APPLIED}?|"
     rf"\\frac\{{d(?:\^2)?[a-z]?\}}\{{d[a-z](?:\^2)?\}}|[A-Za-z]+(?:[ '-][A-Za-z]+){{1,6}}{_APPLIED}?|[A-Za-z]{{5,}}{_APPLIED}?|\([a-z](?:,[a-z])+\)"
 )
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_SYMBOL = re.compile(r"[A-Za-z](?:_(?:\{[^{}]*\}|[A-Za-z0-9])|')?")
 _SPOKEN = re.compile(r"[A-Za-z]{3,}|[A-Za-z]+ [A-Za-z ]+")
 _FUNCTION = re.compile(r"y|[fghFG](?:_\{?[0-9n]\}?)?\([a-z]\)|[fgh]")
 _MEMBER = re.compile(r"(.+?)\\in(?![A-Za-z]) ?(.+)", re.DOTALL)
@@ -88,6 +90,26 @@ def same_name(one: str, other: str) -> bool:
     if base_name(one) == other or base_name(other) == one:
         return True
     return one.lower() == other.lower() or one.partition("(")[0] == other or other.partition("(")[0] == one
+
+
+def is_constant(text: str) -> bool:
+    """Whether no unknown is in a formula: letters within commands, e and i aside."""
+    return not re.search("[A-DF-HJ-Za-df-hj-z]", _COMMAND.sub("", text))
+
+
+def is_value_of_several(equation: str) -> bool:
+    """Whether an equation says what something has for a value, as `a+b=5`; `2x=5` asks to be solved instead."""
+    left = equation.partition("=")[0]
+    left = left if _has_letter(left) else equation.rpartition("=")[2]
+    if re.search("[A-Za-z]{4,}", _COMMAND.sub(" ", left)):
+        return False
+    symbols = set(_SYMBOL.findall(_COMMAND.sub(" ", left)))
+    return len(symbols) != 1 or re.search(r"[A-Za-z]{2}|[fghPE]\(", _COMMAND.sub(" ", left)) is not None
+
+
+def in_order(name: str) -> bool:
+    """False for `(y,x)`, whose values are not those of `(x,y)` in their order."""
+    return not name.startswith("(") or name == "(" + ",".join(sorted(name[1:-1].split(","))) + ")"
 
 
 def base_name(name: str) -> str:

@@ -21,6 +21,7 @@ _TIMES_POWER = re.compile(
 )
 _POWER = re.compile(r"()10(?:\^\{([+-]?[0-9]{1,4})\}|\^([+-]?[0-9]{1,4}))")
 _E_NOTATION = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?)[eE]([+-]?[0-9]{1,4})()")
+_OUT_OF = re.compile("([0-9]+) out of ([0-9]+)")
 _PERIOD = re.compile(r"([+-]?)([0-9]*)\.([0-9]*)(?:\\(?:overline|bar)(?:\{([0-9]+)\}|([0-9]))|\(([0-9]+)\))")
 
 
@@ -66,6 +67,8 @@ def _seldom(text: str) -> Fraction | None:
         match = _TIMES_POWER.fullmatch(text) or _POWER.fullmatch(text) or _E_NOTATION.fullmatch(text)
         if match:
             return _scaled(match)
+    if match := _OUT_OF.fullmatch(text):
+        return Fraction(int(match[1]), int(match[2])) if int(match[2]) else None
     return from_words(text)
 
 

@@ -9,7 +9,7 @@ _END_MARKER = re.compile(
 )
 _LABEL = re.compile(
     r"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?(?:(?:final|correct|right|short|numerical|exact) )*"
-    r"(?:answer|ans|result|solution|value)(?: (?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is))?"
+    r"(?:answer|ans|result|solution|value|option|choice)(?: (?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is))?"
     r"(?: (?:thus|therefore|simply|indeed|just|equal to))? ?(?:is |[:=] ?|(?<=is)(?=[\\0-9$(+-]))+(?=\S)"
     r"|(?:it is|it's|they are|this is) (?=[A-Za-z]{3})|(?:the|our|its|their|so the|thus the) [a-z][a-z ]{1,40} (?:is|are|was|equals) ?(?=[\\0-9$+-])"
     r"|(?:so|thus|hence|therefore|we get|we have|it is|it's|there (?:are|is|were|was|will be)|答案(?:是|为)?|答|故答案为|所以答案是)(?:[:,] ?| |(?<=[是为答])):? ?(?=[\\0-9$(+-])"
@@ -26,10 +26,12 @@ _CLOSING = re.compile(
 _FINAL = re.compile(
     r"(?i)(?<=\S) ?\((?:final|answer|final answer|exact|exactly|simplified|ans|approx\.?|total|in total)\)$|(?<=\S) ?(?:✓|✔|✅|■|□|∎|\\checkmark|\\blacksquare|\\square|\\qed)$"
 )
+_LEADING = re.compile(r"^(?:= ?|\\(?:therefore|because|Rightarrow|implies|to|Longrightarrow|quad)(?![A-Za-z]) ?)+")
 _CHOICE = re.compile(
     r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|CHOICE) ?)?(?:\(([A-Ja-j])\)|\[([A-J])\]|([A-J])\)|([A-J])(?=[.:])|(?<=[a-zA-Z] )([A-J])\b)[.:]? ?(.*)",
     re.DOTALL,
 )
+_OTHER_CHOICE = re.compile(r"[(\[ ][A-J][)\]]|(?:or|and) [A-J]$")
 _OPERATOR = re.compile(r"[-+*/^_=!<>|,'&(\[{]|\\(?:cdot|times|le|ge|ne|in|cup|cap)")
 
 
@@ -54,11 +56,11 @@ def without_phrases(text: str) -> str:
     if verdict := _VERDICT.fullmatch(text.strip()):
         return verdict["said"]
     for _ in range(3):
-        text = text.lstrip("= ") if text[:1] == "=" else text
+        text = _LEADING.sub("", text)
         shorter = _FINAL.sub("", _CLOSING.sub("", text)).strip()
         if match := _LABEL.match(shorter) or _FOREIGN_LABEL.match(shorter):
             shorter = shorter[match.end() :]
-        if not shorter or shorter == text:
+        if not shorter or shorter == text or shorter.count("{") - shorter.count("}") != text.count("{") - text.count("}"):
             break
         text = shorter
     return text
@@ -68,6 +70,8 @@ def split_choice(text: str) -> tuple[str, str] | None:
     """The letter of an option and what it says, `("C", "25")` of `(C) 25`; None for a text without such a letter."""
     match = _CHOICE.fullmatch(text)
     if match is None:
+        return None
+    if _OTHER_CHOICE.search(match[6]):
         return None
     letter, rest = next(group for group in match.groups()[:5] if group), match[6].strip()
     if rest and _OPERATOR.match(rest) and not re.match(r"[-+(\[{]?(?:\\?[{$])?[0-9\\]", rest):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from rlpipe.verifiers.reading.number_words import NUMERIC
+from rlpipe.verifiers.reading.number_words import NUMERIC, from_words
 from rlpipe.verifiers.reading.units import is_letter, known, parse_unit
 
 LONGEST = 160
 
 _BEFORE = re.compile(r"([+-]?)(US\\\$|\\\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|CNY|RMB|INR|JPY|Rs\.?)(?![A-Za-z])) ?([+-]?)(.+)")
 _START = re.compile(
+    r"(?<=[0-9}])(?=\((?:\\unit|[A-Za-z]{2,}))|(?<=[0-9})]) ?(?=[kM]?\\Omega|\\mu ?\\unit)|"
+    
     r"(?<=[0-9A-Za-z})\]%!]) ?(?=\\unit\{|\\frac\{\(?(?:[0-9]*)\\unit)|(?<=[0-9})\]]) ?(?=[A-Za-z]{2,}|\\\$|[€£¥₹元円¢₩₽])|(?<=[0-9A-Za-z})\]]) (?=\(?[A-Za-z\\])|(?<=[0-9})]) (?=[A-Za-z])"
 )
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:\\unit\{)?([A-Za-z]+)\}?")
@@ -41,7 +43,7 @@ def split_unit(text: str) -> tuple[str, str] | None:
     for match in _START.finditer(text):
         value, written = text[: match.start()], text[match.end() :]
         unit = _unit(value, written)
-        if unit is not None and not _WORD_AFTER.search(value):
+        if unit is not None and (from_words(value) is not None or not _WORD_AFTER.search(value)):
             return value.rstrip(), unit
     return _counted(text)
 

@@ -29,6 +29,7 @@ _OLD_TEXT = re.compile(r"\{ ?\\(?:rm|bf|it|tt|sf|em|text|mathrm)(?![A-Za-z]) ?([
 _STYLED = re.compile(
     r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathstrut|underline|uline|fbox|boxed|framebox|mathop|mathord) ?(?=\{)"
 )
+_STYLED_LETTER = re.compile(r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathcal|mathscr) ?\{ ?([A-Za-z0-9]) ?\}")
 _STYLED_SIGN = re.compile(r"\\(?:mathrm|mathbf|mathit|boldsymbol|bm|text) ?(?=[A-Za-z0-9](?![A-Za-z]))")
 _COLOUR = re.compile(
     r"\\(?:textcolor|color|colorbox|fcolorbox ?\{[^{}]*\})(?: ?\[[a-zA-Z]*\])? ?\{[^{}]*\}"
@@ -133,7 +134,7 @@ def _without_commands(text: str) -> str:
         text = _OVER.sub(r"\\frac{\1}{\2}", text)
     if "{" in text:
         text = _TEXT.sub(_words, _OLD_TEXT.sub(_words, _COLOUR.sub("", text)))
-        text = _STYLED.sub("", text)
+        text = _STYLED.sub("", _STYLED_LETTER.sub(r"\1", text))
     text = _ASIDE.sub("", _STYLED_SIGN.sub("", text))
     if "\\dot" in text:
         text = _PERIOD.sub(lambda m: f"\\overline{{{m[1]}{m[2] or ''}{m[3] or ''}}}", text)
@@ -149,6 +150,7 @@ def _without_commands(text: str) -> str:
 def _words(match: re.Match[str]) -> str:
     """The content of `\\text{}`: a unit stays marked as one, so that it is told from letters of a formula."""
     content = match[1].strip(" ~")
+    content = content[1:-1] if content[:1] == "(" and content[-1:] == ")" and len(content) > 3 else content
     if content in ("i", "e", "d"):
         return content
     if match[0] == f"\\unit{{{content}}}":
@@ -159,7 +161,7 @@ def _words(match: re.Match[str]) -> str:
         unit is not None
         and unit[0].isalpha()
         and before
-        and (before[-1].isalnum() or before[-1] in "}{)%./,:~!*\\" or before.endswith(("\\cdot", "\\;")))
+        and (before[-1].isalnum() or before[-1] in "}{)%./,:~!*(\\" or before.endswith(("\\cdot", "\\;")))
     ):
         return f"\\unit{{{unit}}}"
     return f" {match[1]} "

@@ -6,7 +6,8 @@ import re
 from collections import Counter
 
 _PHYSICAL = {
-    "nm": "nanometer nanometre", "mm": "millimeter millimetre", "cm": "centimeter centimetre",
+    "nm": "nanometer nanometre",
+    "um": "micrometer micron", "kohm": "kiloohm", "ug": "microgram", "uF": "", "mm": "millimeter millimetre", "cm": "centimeter centimetre",
     "dm": "decimeter decimetre", "m": "meter metre", "km": "kilometer kilometre", "in": "inch inches", "ft": "foot feet",
     "yd": "yard", "mi": "mile", "unit": "", "mg": "milligram", "g": "gram gramme gm", "kg": "kilogram kilo",
     "ton": "tonne", "ounce": "oz", "pound": "lb £ sterling", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond",
@@ -52,7 +53,7 @@ _TOKEN = re.compile(
     r"\\unit\{([^{}]*)\}|(/|\*|\\cdot(?![A-Za-z])|\\times(?![A-Za-z])|[() .])|(\\?[A-Za-z€£¥₹元円¢₩₽$]+)"
     r"|(\^\{?([+-]?[0-9])\}?)"
 )
-_UK = re.compile(r"(?<![A-Za-z])ms(\^\{?-[12]\}?)")  # metres per second, not a millisecond
+_UK = re.compile(r"(?<![A-Za-z])(?:\\unit\{ms\}|ms)(\^\{?-[12]\}?)")  # metres per second, not a millisecond
 _FRACTION = re.compile(r"\\frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
 
 
@@ -71,7 +72,7 @@ def parse_unit(text: str) -> str | None:
     if len(text) > 96:
         return None
     powers: Counter[str] = Counter()
-    text = _UK.sub(r"m s\1", text)
+    text = _UK.sub(r"m s\1", text.replace("k\\Omega", "kohm").replace("\\mu\\unit{", "\\unit{u"))
     text = _FRACTION.sub(r"(\1)/(\2)", text)
     if not _factors(text, powers):
         return None
