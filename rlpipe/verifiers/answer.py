@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from rlpipe.types import Status, Verdict
@@ -103,7 +102,7 @@ def _compared(extracted: str, reference: Value, answer: Value, spec: AnswerSpec)
         leaves.append(((one.canonical, other.canonical), _unsent(one, other, spec)))
 
     right = agree(reference, answer, Rules(spec.abs_tol, spec.ordered), ask)
-    unsent = next((reason for _, reason in leaves if reason == "needs_symbolic"), "wrong")
+    unsent: Status = "needs_symbolic" if any(reason == "needs_symbolic" for _, reason in leaves) else "wrong"
     status: Status = "ok" if right else "wrong" if right is False else unsent
     verdict = Verdict(float(bool(right)), status, extracted, answer.canonical, NAME, VERSION)
     pairs = tuple(pair for pair, reason in leaves if reason is None) if right is None else ()
@@ -138,7 +137,7 @@ def _concluded(decision: Decision, answers: Mapping[Pair, Status], spec: AnswerS
         return status == "ok"
 
     right = agree(decision.reference, decision.answer, Rules(spec.abs_tol, spec.ordered), ask)
-    failed = next((status for status in statuses if status not in ("ok", "wrong")), "wrong")
+    failed: Status = next((status for status in statuses if status not in ("ok", "wrong")), "wrong")
     old = decision.verdict
     version = f"{VERSION}/{library_version()}"
     status: Status = "ok" if right else failed
@@ -152,8 +151,8 @@ def _asked(pairs: Sequence[Pair]) -> Iterator[Status]:
         yield "wrong" if failed and _reads(gold) else status
 
 
-@lru_cache(maxsize=4096)
 def _reads(gold: str) -> bool:
+    """Whether the worker is well, and the reference no trouble to it."""
     return shared_pool().compare(gold, gold) == "ok"
 
 

@@ -68,9 +68,9 @@ def _equations(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool 
 
 def _contents(reference: Value, answer: Value, rules: Rules, ask: Ask) -> bool | None:
     kinds = {reference.kind, answer.kind}
-    if reference.canonical == answer.canonical and in_order(reference.name) and in_order(answer.name):
-        if not (rules.ordered and reference.brackets == "{}"):
-            return True
+    same = reference.canonical == answer.canonical and in_order(reference.name) and in_order(answer.name)
+    if same and not (rules.ordered and reference.brackets == "{}"):
+        return True
     if kinds == {"number"} and rules.abs_tol is not None:
         return abs(answer.number - reference.number) <= Fraction(str(rules.abs_tol))
     if kinds == {"number", "percent"}:

@@ -203,6 +203,6 @@ def _same_solutions(one: Any, other: Any, digits: int) -> bool:
         return False
     for unknown in sorted(one.free_symbols, key=str):
         found = [solve(equation, unknown) for equation in (one, other)]
-        if not found[0] or not _matched(*found, digits):
+        if not found[0] or not _matched(found[0], found[1], digits):
             return False
     return True

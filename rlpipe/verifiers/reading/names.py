@@ -7,16 +7,25 @@ from dataclasses import dataclass
 
 from rlpipe.verifiers.reading.lists import split
 
-_GREEK = r"\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|rho|sigma|phi|varphi|omega|tau|ell|Delta|Omega|Phi|Sigma)(?![A-Za-z])"
+_END = "(?![A-Za-z])"
+_GREEK = rf"\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|rho|sigma|phi|varphi|omega|tau|ell|Delta|Omega|Phi|Sigma){_END}"
 _LETTERS = rf"(?:[A-Za-z]{{1,4}}|{_GREEK}|\\mathbb\{{[A-Z]\}})"
 _INDEX = r"(?:_(?:\{[^{}]*\}|[A-Za-z0-9])|'|\^\{?(?:-1|\*|\\prime)\}?|\^\{\(?[a-z0-9]\)?\})"
 _APPLIED = r"(?:\((?:[^()]|\([^()]*\))*\)|\[[^\[\]]*\])"
-_NAME = re.compile(
-    rf"{_LETTERS}{_INDEX}*{_APPLIED}?|(?:m ?)?\\(?:angle|triangle|square|odot)(?![A-Za-z]) ?[A-Za-z0-9]{{1,4}}|"
-    rf"\|?\\?(?:overline|overrightarrow|vec|hat|bar|widehat|overset\{{[^{{}}]*\}}) ?\{{[A-Za-z]{{1,3}}\}}\|?|\|[A-Za-z]{{1,3}}(?:_[0-9])?\||"
-    rf"\\(?:sin|cos|tan|cot|sec|csc|log|ln|max|min|gcd|lcm|det)(?![A-Za-z])(?:\^2)? ?(?:\(?(?:[A-Za-z]{{1,3}}|{_GREEK})\)?)?{_APPLIED}?|"
-    rf"\\frac\{{d(?:\^2)?[a-z]?\}}\{{d[a-z](?:\^2)?\}}|[A-Za-z]+(?:[ '-][A-Za-z]+){{1,6}}{_APPLIED}?|[A-Za-z]{{5,}}{_APPLIED}?|\([a-z](?:,[a-z])+\)"
+_MARKED = r"\\?(?:overline|overrightarrow|vec|hat|bar|widehat|overset\{[^{}]*\}) ?\{[A-Za-z]{1,3}\}"
+_FUNCTIONS = r"\\(?:sin|cos|tan|cot|sec|csc|log|ln|max|min|gcd|lcm|det)"
+_NAMES = (
+    rf"{_LETTERS}{_INDEX}*{_APPLIED}?",
+    rf"(?:m ?)?\\(?:angle|triangle|square|odot){_END} ?[A-Za-z0-9]{{1,4}}",
+    rf"\|?{_MARKED}\|?",
+    r"\|[A-Za-z]{1,3}(?:_[0-9])?\|",
+    rf"{_FUNCTIONS}{_END}(?:\^2)? ?(?:\(?(?:[A-Za-z]{{1,3}}|{_GREEK})\)?)?{_APPLIED}?",
+    r"\\frac\{d(?:\^2)?[a-z]?\}\{d[a-z](?:\^2)?\}",
+    rf"[A-Za-z]+(?:[ '-][A-Za-z]+){{1,6}}{_APPLIED}?",
+    rf"[A-Za-z]{{5,}}{_APPLIED}?",
+    r"\([a-z](?:,[a-z])+\)",
 )
+_NAME = re.compile("|".join(_NAMES))
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _SYMBOL = re.compile(r"[A-Za-z](?:_(?:\{[^{}]*\}|[A-Za-z0-9])|')?")
 _SPOKEN = re.compile(r"[A-Za-z]{3,}|[A-Za-z]+ [A-Za-z ]+")

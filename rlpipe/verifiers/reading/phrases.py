@@ -7,28 +7,35 @@ import re
 _END_MARKER = re.compile(
     r"<[|｜][^<>|｜]{1,40}[|｜]>|</?s>|<e[on][sd](?:_of_turn|_of_text)?>|<pad>|\[/?INST\]|</?answer>"
 )
+_ANSWER = r"(?:answer|ans|result|solution|value|option|choice)"
+_IS = r"(?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is)"
+_HERE = r"(?=[\\0-9$(+-])"
 _LABEL = re.compile(
-    r"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?(?:(?:final|correct|right|short|numerical|exact) )*"
-    r"(?:answer|ans|result|solution|value|option|choice)(?: (?:is|would be|should be|equals?|comes out to|to the (?:problem|question) is))?"
-    r"(?: (?:thus|therefore|simply|indeed|just|equal to))? ?(?:is |[:=] ?|(?<=is)(?=[\\0-9$(+-]))+(?=\S)"
-    r"|(?:it is|it's|they are|this is) (?=[A-Za-z]{3})|(?:the|our|its|their|so the|thus the) [a-z][a-z ]{1,40} (?:is|are|was|equals) ?(?=[\\0-9$+-])"
-    r"|(?:so|thus|hence|therefore|we get|we have|it is|it's|there (?:are|is|were|was|will be)|答案(?:是|为)?|答|故答案为|所以答案是)(?:[:,] ?| |(?<=[是为答])):? ?(?=[\\0-9$(+-])"
+    rf"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?"
+    rf"(?:(?:final|correct|right|short|numerical|exact) )*{_ANSWER}(?: {_IS})?"
+    rf"(?: (?:thus|therefore|simply|indeed|just|equal to))? ?(?:is |[:=] ?|(?<=is){_HERE})+(?=\S)"
+    rf"|(?:it is|it's|they are|this is) (?=[A-Za-z]{{3}})"
+    rf"|(?:(?:so|thus) )?(?:the|our|its|their) [a-z][a-z ]{{1,40}} (?:is|are|was|equals) ?(?=[\\0-9$+-])"
+    rf"|(?:so|thus|hence|therefore|we get|we have|it is|it's|there (?:are|is|were|was|will be))(?:[:,] ?| ){_HERE}"
 )
 _FOREIGN_LABEL = re.compile(
-    r"(?:最终|正确)?答案(?:是|为|:|：)* ?(?=\S)|答[:：]? ?(?=[\\0-9$(+-])|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)"
+    rf"(?:最终|正确|所以)?(?:答案|故答案)(?:是|为|:|：)* ?(?=\S)|答[:：]? ?{_HERE}"
+    r"|(?i:respuesta|réponse|antwort|risposta|resposta|ответ): ?(?=\S)"
 )
-_CLOSING = re.compile(
-    r"(?i)[.,;!]? ?(?:\n|[.!] |- |; |, |\s)\(?(?:i hope|hope (?:this|that|it)|thanks?\b|thank you|let me know|please|feel free|q\.?e\.?d|"
-    r"done\b|this (?:is|completes|concludes|matches|was)|that(?:'s| is)|which (?:is|matches|completes)|as (?:required|desired|requested|needed|expected)|"
-    r"is (?:the|our|my) (?:final |correct )?answer|is correct|end of|therefore|thus|hence|so\b|because|since|the (?:final )?answer)"
-    r"[^0-9\\$=]*$"
-)
-_FINAL = re.compile(
-    r"(?i)(?<=\S) ?\((?:final|answer|final answer|exact|exactly|simplified|ans|approx\.?|total|in total)\)$|(?<=\S) ?(?:✓|✔|✅|■|□|∎|\\checkmark|\\blacksquare|\\square|\\qed)$"
-)
+_CLOSERS = (
+    "i hope", "hope (?:this|that|it)", r"thanks?\b", "thank you", "let me know", "please", "feel free", r"q\.?e\.?d",
+    r"done\b", "this (?:is|completes|concludes|matches|was)", "that(?:'s| is)", "which (?:is|matches|completes)",
+    "as (?:required|desired|requested|needed|expected)", "is (?:the|our|my) (?:final |correct )?answer", "is correct",
+    "end of", "therefore", "thus", "hence", r"so\b", "because", "since", "the (?:final )?answer",
+)  # fmt: skip
+_CLOSING = re.compile(rf"(?i)[.,;!]? ?(?:\n|[.!] |- |; |, |\s)\(?(?:{'|'.join(_CLOSERS)})[^0-9\\$=]*$")
+_REMARK = r"(?:final|answer|final answer|exact|exactly|simplified|ans|approx\.?|total|in total)"
+_SIGN = r"(?:✓|✔|✅|■|□|∎|\\checkmark|\\blacksquare|\\square|\\qed)"
+_FINAL = re.compile(rf"(?i)(?<=\S) ?\({_REMARK}\)$|(?<=\S) ?{_SIGN}$")
 _LEADING = re.compile(r"^(?:= ?|\\(?:therefore|because|Rightarrow|implies|to|Longrightarrow|quad)(?![A-Za-z]) ?)+")
 _CHOICE = re.compile(
-    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|CHOICE) ?)?(?:\(([A-Ja-j])\)|\[([A-J])\]|([A-J])\)|([A-J])(?=[.:])|(?<=[a-zA-Z] )([A-J])\b)[.:]? ?(.*)",
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|CHOICE) ?)?"
+    r"(?:\(([A-Ja-j])\)|\[([A-J])\]|([A-J])\)|([A-J])(?=[.:])|(?<=[a-zA-Z] )([A-J])\b)[.:]? ?(.*)",
     re.DOTALL,
 )
 _OTHER_CHOICE = re.compile(r"[(\[ ][A-J][)\]]|(?:or|and) [A-J]$")
@@ -60,7 +67,11 @@ def without_phrases(text: str) -> str:
         shorter = _FINAL.sub("", _CLOSING.sub("", text)).strip()
         if match := _LABEL.match(shorter) or _FOREIGN_LABEL.match(shorter):
             shorter = shorter[match.end() :]
-        if not shorter or shorter == text or shorter.count("{") - shorter.count("}") != text.count("{") - text.count("}"):
+        if (
+            not shorter
+            or shorter == text
+            or shorter.count("{") - shorter.count("}") != text.count("{") - text.count("}")
+        ):
             break
         text = shorter
     return text

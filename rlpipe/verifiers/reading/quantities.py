@@ -11,10 +11,13 @@ from rlpipe.verifiers.reading.units import is_letter, known, parse_unit
 LONGEST = 160
 
 _BEFORE = re.compile(r"([+-]?)(US\\\$|\\\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|CNY|RMB|INR|JPY|Rs\.?)(?![A-Za-z])) ?([+-]?)(.+)")
+# Where a unit may begin: in roman type, in brackets, as a sign, as a word of two letters, or after a blank.
 _START = re.compile(
-    r"(?<=[0-9}])(?=\((?:\\unit|[A-Za-z]{2,}))|(?<=[0-9})]) ?(?=[kM]?\\Omega|\\mu ?\\unit)|"
-    
-    r"(?<=[0-9A-Za-z})\]%!]) ?(?=\\unit\{|\\frac\{\(?(?:[0-9]*)\\unit)|(?<=[0-9})\]]) ?(?=[A-Za-z]{2,}|\\\$|[€£¥₹元円¢₩₽])|(?<=[0-9A-Za-z})\]]) (?=\(?[A-Za-z\\])|(?<=[0-9})]) (?=[A-Za-z])"
+    r"(?<=[0-9}])(?=\((?:\\unit|[A-Za-z]{2,}))"
+    r"|(?<=[0-9})]) ?(?=[kM]?\\Omega|\\mu ?\\unit)"
+    r"|(?<=[0-9A-Za-z})\]%!]) ?(?=\\unit\{|\\frac\{\(?\\unit)"
+    r"|(?<=[0-9})\]]) ?(?=[A-Za-z]{2,}|\\\$|[€£¥₹元円¢₩₽])"
+    r"|(?<=[0-9A-Za-z})\]]) (?=\(?[A-Za-z\\])"
 )
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:\\unit\{)?([A-Za-z]+)\}?")
 _AMOUNTS = re.compile(rf"{_AMOUNT.pattern}(?:,? ?(?:and ?)?{_AMOUNT.pattern}){{1,3}}")
@@ -23,10 +26,10 @@ _COUNTED = re.compile(
     r"([+-]?[0-9][0-9.,/]*|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}|[A-Za-z-]+)[ ]?\(?([A-Za-z][A-Za-z' -]*)\)?"
 )
 # Words after a number that change it, deny it or go on.
-_NOT_COUNTED = NUMERIC | frozenset(
-    ["or", "and", "not", "no", "nor", "but", "mod", "modulo", "base", "to", "through", "than", "is", "are", "was", "be", "of", "at", "if", "except", "more", "less", "minus", "plus", "over", "under", "factorial", "squared", "cubed", "root", "power", "double", "triple", "percent", "percentage", "percents", "pct", "infinity", "wait", "maybe", "either", "approximately", "about", "around", "almost", "roughly", "or", "remainder", "i", "e", "x", "y", "z", "n", "a", "b", "c", "k", "p", "q", "r", "t", "u", "v", "w", "per", "sqrt", "sin", "cos", "tan", "log", "ln", "pi", "negative"]
-) - {"score", "of", "a", "at"}
-_ARTICLES = ("the ", "a ", "an ")
+_CHANGING = """or and not no nor but mod modulo base to through than is are was be if except more less minus plus over under
+factorial squared cubed root power double triple percent percentage percents pct infinity wait maybe either wrong incorrect
+false invalid guess approximately about around almost roughly remainder per sqrt sin cos tan log ln pi negative"""
+_NOT_COUNTED = NUMERIC | frozenset(_CHANGING.split()) | frozenset("bcdefghijklmnopqrstuvwxyz")
 
 
 def split_unit(text: str) -> tuple[str, str] | None:

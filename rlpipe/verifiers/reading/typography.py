@@ -33,7 +33,8 @@ _STYLED_LETTER = re.compile(r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathcal|maths
 _STYLED_SIGN = re.compile(r"\\(?:mathrm|mathbf|mathit|boldsymbol|bm|text) ?(?=[A-Za-z0-9](?![A-Za-z]))")
 _COLOUR = re.compile(
     r"\\(?:textcolor|color|colorbox|fcolorbox ?\{[^{}]*\})(?: ?\[[a-zA-Z]*\])? ?\{[^{}]*\}"
-    r"|\\(?:framebox|bbox|fbox|parbox|makebox|raisebox)(?: ?\[[^\[\]]*\])+(?=\{)|\\(?:[hv]?phantom|[hvm]space\*?|label|tag\*?|footnotesize) ?\{[^{}]*\}"
+    r"|\\(?:framebox|bbox|fbox|parbox|makebox|raisebox)(?: ?\[[^\[\]]*\])+(?=\{)"
+    r"|\\(?:[hv]?phantom|[hvm]space\*?|label|tag\*?|footnotesize) ?\{[^{}]*\}"
 )
 _DROPPED = re.compile(
     r"\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|tiny|scriptsize|footnotesize|small|"

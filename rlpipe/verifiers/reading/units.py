@@ -7,7 +7,8 @@ from collections import Counter
 
 _PHYSICAL = {
     "nm": "nanometer nanometre",
-    "um": "micrometer micron", "kohm": "kiloohm", "ug": "microgram", "uF": "", "mm": "millimeter millimetre", "cm": "centimeter centimetre",
+    "um": "micrometer micron", "kohm": "kiloohm", "ug": "microgram", "uF": "", "mm": "millimeter millimetre",
+    "cm": "centimeter centimetre",
     "dm": "decimeter decimetre", "m": "meter metre", "km": "kilometer kilometre", "in": "inch inches", "ft": "foot feet",
     "yd": "yard", "mi": "mile", "unit": "", "mg": "milligram", "g": "gram gramme gm", "kg": "kilogram kilo",
     "ton": "tonne", "ounce": "oz", "pound": "lb £ sterling", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond",
@@ -85,6 +86,7 @@ def parse_unit(text: str) -> str | None:
 def _factors(text: str, powers: Counter[str]) -> bool:
     """Add up the exponents of every factor; False if something is no unit."""
     sign, rising, pending, last, end = 1, 1, 1, "", 0
+    unit: str | None
     for match in _TOKEN.finditer(text):
         if match.start() != end:
             return False

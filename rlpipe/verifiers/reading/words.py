@@ -41,6 +41,7 @@ def read_words(text: str) -> str | None:
     folded = " ".join(text.lower().rstrip("!?").split())
     folded = re.sub("^(?:the|an|a) (?=[a-z]{3})", "", folded)
     folded = re.sub(r"^(?:on|in|at) (?=[^\W\d_]{3,}$)", "", folded)
+    folded = folded.replace("non-", "non")
     folded = _SAME.get(folded, folded)
     if folded in _EMPTY:
         return EMPTY_SET
