@@ -11,11 +11,11 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from rlpipe.verifiers.reading.numerals import DECIMAL, INTEGER, THOUSANDS
+from rlpipe.verifiers.reading.numbers.numerals import DECIMAL, INTEGER, THOUSANDS
+from rlpipe.verifiers.reading.numbers.units import known
 from rlpipe.verifiers.reading.phrases import split_choice, without_phrases
 from rlpipe.verifiers.reading.reader import read, read_number
 from rlpipe.verifiers.reading.typography import LONGEST, clean
-from rlpipe.verifiers.reading.units import known
 from rlpipe.verifiers.reading.value import Value
 
 __all__ = ["LONGEST", "Value", "clean", "parse"]

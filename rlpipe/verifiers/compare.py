@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from rlpipe.verifiers.reading.marks import as_fraction, same_mark
 from rlpipe.verifiers.reading.names import in_order, is_constant, is_value_of_several, same_name
-from rlpipe.verifiers.reading.units import compatible
+from rlpipe.verifiers.reading.numbers.marks import as_fraction, same_mark
+from rlpipe.verifiers.reading.numbers.units import compatible
 from rlpipe.verifiers.reading.value import Value
 
 # Told a leaf of the reference and one of the answer as text, whether they are equal; None: not known yet.

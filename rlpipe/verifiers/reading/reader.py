@@ -8,12 +8,12 @@ from dataclasses import replace
 from rlpipe.verifiers.reading.composites import read_list, read_matrix, read_plus_minus, read_union
 from rlpipe.verifiers.reading.intervals import as_interval, brackets_turned
 from rlpipe.verifiers.reading.lists import elements, split
-from rlpipe.verifiers.reading.marks import read_mark
 from rlpipe.verifiers.reading.names import exact_part, sides
-from rlpipe.verifiers.reading.numerals import rational
-from rlpipe.verifiers.reading.quantities import read_amounts, read_quantity
+from rlpipe.verifiers.reading.numbers.marks import read_mark
+from rlpipe.verifiers.reading.numbers.numerals import rational
+from rlpipe.verifiers.reading.numbers.quantities import read_amounts, read_quantity
+from rlpipe.verifiers.reading.numbers.units import compatible
 from rlpipe.verifiers.reading.typography import LONGEST, clean
-from rlpipe.verifiers.reading.units import compatible
 from rlpipe.verifiers.reading.value import Value
 from rlpipe.verifiers.reading.words import EMPTY_SET, INFINITY, read_words
 

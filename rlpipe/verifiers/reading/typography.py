@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from rlpipe.verifiers.reading.numerals import THOUSANDS
+from rlpipe.verifiers.reading.numbers.numerals import THOUSANDS
+from rlpipe.verifiers.reading.numbers.units import known, parse_unit
 from rlpipe.verifiers.reading.signs import in_ascii
-from rlpipe.verifiers.reading.units import known, parse_unit
 
 LONGEST = 2000  # characters that are read; longer text is compared as text
 ROUNDS = 40  # of cleaning; each takes off a layer

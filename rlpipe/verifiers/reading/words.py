@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rlpipe.verifiers.reading.number_words import NUMERIC
+from rlpipe.verifiers.reading.numbers.number_words import NUMERIC
 
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '’,-]+[^\W\d_]+)*[!?]?")
 _WITH_DIGITS = re.compile(r"[^\W\d_]{3,}(?: [^\W_]+)+")

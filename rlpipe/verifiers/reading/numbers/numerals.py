@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from rlpipe.verifiers.reading.number_words import from_words
+from rlpipe.verifiers.reading.numbers.number_words import from_words
 
 HIGHEST_POWER = 400  # of ten, that is written out
 

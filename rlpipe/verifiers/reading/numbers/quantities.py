@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from rlpipe.verifiers.reading.number_words import NUMERIC, from_words
-from rlpipe.verifiers.reading.units import is_letter, known, parse_unit
+from rlpipe.verifiers.reading.numbers.number_words import NUMERIC, from_words
+from rlpipe.verifiers.reading.numbers.units import is_letter, known, parse_unit
 
 LONGEST = 160
 
