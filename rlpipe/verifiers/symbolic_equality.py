@@ -12,6 +12,7 @@ from typing import Any
 DIGITS = 50  # of every evaluation, and more for longer decimals
 AGREEING = 35
 POINTS = 6
+LARGE = 12  # decimal logarithm of values that are looked at with more digits
 NEEDED = 3  # points where both sides have a value
 
 Number = tuple[Any, Any]  # real and imaginary part
@@ -64,23 +65,30 @@ def _same_value(gold: Any, answer: Any, digits: int) -> bool:
     """Whether two expressions have the same value wherever both are tried."""
     if gold == answer:
         return not gold.has(*_undefined())
-    digits += _magnitude(gold, answer)
-    tried = 0
-    for one, other in zip(_values(gold, answer, digits), _values(answer, gold, digits), strict=True):
-        if one is None or other is None:
-            continue
-        if not _near(one, other, digits - DIGITS + AGREEING):
-            return False
-        tried += 1
-    return tried >= (NEEDED if _symbols(gold, answer) else 1)
+    found = _common_size(gold, answer, digits, AGREEING)
+    if found is None or found <= LARGE:
+        return found is not None
+    more = int(found) + 1  # digits before the point: what is added to a large number is not lost
+    return _common_size(gold, answer, digits + more, AGREEING + more) is not None
 
 
-def _magnitude(*expressions: Any) -> int:
-    """Digits before the point of the largest value, so that what is added to a large number is not lost."""
+def _common_size(gold: Any, answer: Any, digits: int, agreeing: int) -> float | None:
+    """The decimal logarithm of the largest value, if both sides have the same at every point; else None."""
     from sympy import log
 
-    parts = [abs(part) for e in expressions for v in _values(e, expressions[-1], DIGITS) if v for part in v if part]
-    return max(0, int(log(max(parts), 10).evalf())) if parts else 0
+    tried, largest = 0, -1.0
+    names = _symbols(gold, answer)
+    for i in range(POINTS if names else 1):
+        point = _point(names, i)
+        one, other = _value(gold, point, digits), _value(answer, point, digits)
+        if one is None or other is None:
+            continue
+        if not _near(one, other, agreeing):
+            return None
+        tried += 1
+        size = max(abs(part) for part in one)
+        largest = max(largest, float(log(size, 10).evalf()) if size else largest)
+    return largest if tried >= (NEEDED if names else 1) else None
 
 
 def _undefined() -> tuple[Any, ...]:

@@ -80,7 +80,7 @@ def _in_base(text: str) -> str | None:
     whole = digits.replace(".", "")
     if not 2 <= base <= 36 or not (any(d.isdigit() for d in whole) or (whole.isupper() and len(whole) > 1)):
         return None
-    if any(int(digit, 36) >= base for digit in whole):
+    if any(int(digit, 36) >= base for digit in whole) and not whole.isdigit():
         return None
     if base == 10:
         return f"base ten {digits}"
