@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+
+from rlpipe.verifiers.reading.numbers.numerals import rational
 
 _REVERSED = re.compile(r"([\[\](])([^\[\]()]+(?:\([^()]*\))?[^\[\]()]*)([\[\])])")
 _RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|[<>]")
@@ -64,6 +67,9 @@ def _joined(text: str, variable: str | None) -> str:
         return text
     name = found[0][1] if found[0] else ""
     start, end = low[1 : -len(",\\infty)")], high[len("(-\\infty,") : -1]
+    ends = rational(start), rational(end)
+    if ends[0] is not None and ends[1] is not None and Fraction(ends[0]) >= Fraction(ends[1]):
+        return text
     at_start, at_end = "<" if low[0] == "(" else "\\le ", "<" if high[-1] == ")" else "\\le "
     return f"{start}{at_start}{name}{at_end}{end}"
 

@@ -13,10 +13,11 @@ _LETTERS = rf"(?:[A-Za-z]{{1,4}}|{_GREEK}|\\mathbb\{{[A-Z]\}})"
 _INDEX = r"(?:_(?:\{[^{}]*\}|[A-Za-z0-9])|'|\^\{?(?:-1|\*|\\prime)\}?|\^\{\(?[a-z0-9]\)?\})"
 _APPLIED = r"(?:\((?:[^()]|\([^()]*\))*\)|\[[^\[\]]*\])"
 _MARKED = r"\\?(?:overline|overrightarrow|vec|hat|bar|widehat|overset\{[^{}]*\}) ?\{[A-Za-z]{1,3}\}"
-_FUNCTIONS = r"\\(?:sin|cos|tan|cot|sec|csc|log|ln|max|min|gcd|lcm|det)"
+_FUNCTIONS = r"\\(?:sin|cos|tan|cot|sec|csc|log|ln|max|min|gcd|lcm|det|dim|deg|ker|arg)"
 _NAMES = (
     rf"{_LETTERS}{_INDEX}*{_APPLIED}?",
     rf"(?:m ?)?\\(?:angle|triangle|square|odot){_END} ?[A-Za-z0-9]{{1,4}}",
+    r"\\Delta ?[A-Za-z]",
     rf"\|?{_MARKED}\|?",
     r"\|[A-Za-z]{1,3}(?:_[0-9])?\|",
     rf"{_FUNCTIONS}{_END}(?:\^2)? ?(?:\(?(?:[A-Za-z]{{1,3}}|{_GREEK})\)?)?{_APPLIED}?",
@@ -27,6 +28,7 @@ _NAMES = (
 )
 _NAME = re.compile("|".join(_NAMES))
 _COMMAND = re.compile(r"\\[A-Za-z]+")
+_SEGMENT = re.compile(r"[0-9]+[A-Z]{2,3}|[A-Z]{2,3}\^.*")  # AB is asked for, not AB^2
 _SYMBOL = re.compile(r"[A-Za-z](?:_(?:\{[^{}]*\}|[A-Za-z0-9])|')?")
 _SPOKEN = re.compile(r"[A-Za-z]{3,}|[A-Za-z]+ [A-Za-z ]+")
 _FUNCTION = re.compile(r"y|[fghFG](?:_\{?[0-9n]\}?)?\([a-z]\)|[fgh]")
@@ -110,7 +112,7 @@ def is_value_of_several(equation: str) -> bool:
     """Whether an equation says what something has for a value, as `a+b=5`; `2x=5` asks to be solved instead."""
     left = equation.partition("=")[0]
     left = left if _has_letter(left) else equation.rpartition("=")[2]
-    if re.search("[A-Za-z]{4,}", _COMMAND.sub(" ", left)):
+    if _SEGMENT.fullmatch(left) or re.search("[A-Za-z]{4,}", _COMMAND.sub(" ", left)):
         return False
     symbols = set(_SYMBOL.findall(_COMMAND.sub(" ", left)))
     return len(symbols) != 1 or re.search(r"[A-Za-z]{2}|[fghPE]\(", _COMMAND.sub(" ", left)) is not None

@@ -14,6 +14,7 @@ _LABEL = re.compile(
     rf"(?i)(?:(?:so|thus|hence|therefore|then),? )?(?:(?:the|my|our|your) )?"
     rf"(?:(?:final|correct|right|short|numerical|exact) )*{_ANSWER}(?: {_IS})?"
     rf"(?: (?:thus|therefore|simply|indeed|just|equal to))? ?(?:is |[:=] ?|(?<=is){_HERE})+(?=\S)"
+    rf"|(?:the )?(?:point|points|vertex|center|centre|focus|coordinates)(?: is| are| at)? ?(?=\()"
     rf"|(?:it is|it's|they are|this is) (?=[A-Za-z]{{3}})"
     rf"|(?:(?:so|thus) )?(?:the|our|its|their) [a-z][a-z ]{{1,40}} (?:is|are|was|equals) ?(?=[\\0-9$+-])"
     rf"|(?:so|thus|hence|therefore|we get|we have|it is|it's|there (?:are|is|were|was|will be))(?:[:,] ?| ){_HERE}"

@@ -21,6 +21,7 @@ DEEPEST = 6  # nested lists
 
 _UNIT = re.compile(r"\\unit\{([^{}]*)\}")
 _LETTER = re.compile("[A-J]")
+_LETTERED = re.compile(r"([A-Z])(\([^()]+\))")
 _TWICE = re.compile(r"([^()]+) ?\(=? ?([^()]+)\)")
 
 
@@ -44,6 +45,7 @@ def read(text: str, depth: int) -> Value:
         or read_list(text, depth, read)
         or read_plus_minus(text, depth, read)
         or _restated(text)
+        or _point(text, depth)
         or _other(text)
     )
 
@@ -119,6 +121,13 @@ def _restated(text: str) -> Value | None:
     match = _TWICE.fullmatch(text)
     first, second = (read_number(part) for part in match.groups()) if match else (None, None)
     return first if first is not None and second is not None and first.canonical == second.canonical else None
+
+
+def _point(text: str, depth: int) -> Value | None:
+    """`P(-1,3)`: the point with its letter."""
+    match = _LETTERED.fullmatch(text)
+    inside = read(match[2], depth + 1) if match else None
+    return replace(inside, name=match[1]) if match and inside and inside.exact and inside.brackets == "()" else None
 
 
 def _other(text: str) -> Value:

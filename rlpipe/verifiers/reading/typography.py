@@ -29,7 +29,7 @@ _OLD_TEXT = re.compile(r"\{ ?\\(?:rm|bf|it|tt|sf|em|text|mathrm)(?![A-Za-z]) ?([
 _STYLED = re.compile(
     r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathstrut|underline|uline|fbox|boxed|framebox|mathop|mathord) ?(?=\{)"
 )
-_STYLED_LETTER = re.compile(r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathcal|mathscr) ?\{ ?([A-Za-z0-9]) ?\}")
+_STYLED_LETTER = re.compile(r"\\(?:mathbf|mathit|boldsymbol|pmb|bm|mathcal|mathscr) ?\{ ?([^{}\\]*?) ?\}")
 _STYLED_SIGN = re.compile(r"\\(?:mathrm|mathbf|mathit|boldsymbol|bm|text) ?(?=[A-Za-z0-9](?![A-Za-z]))")
 _COLOUR = re.compile(
     r"\\(?:textcolor|color|colorbox|fcolorbox ?\{[^{}]*\})(?: ?\[[a-zA-Z]*\])? ?\{[^{}]*\}"

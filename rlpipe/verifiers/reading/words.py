@@ -13,7 +13,17 @@ _FUNCTIONS = re.compile(
 )
 _SHORT = frozenset(("no", "yes", "up", "on"))
 _EMPTY = frozenset(
-    ("no solution", "no solutions", "empty set", "empty", "null set", "there is no solution", "there are no solutions")
+    (
+        "no solution",
+        "no solutions",
+        "no real solution",
+        "no real solutions",
+        "empty set",
+        "empty",
+        "null set",
+        "there is no solution",
+        "there are no solutions",
+    )
 )
 _SAME = {
     "dne": "does not exist",

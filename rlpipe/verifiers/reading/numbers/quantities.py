@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from rlpipe.verifiers.reading.numbers.number_words import NUMERIC, from_words
-from rlpipe.verifiers.reading.numbers.units import is_letter, known, parse_unit
+from rlpipe.verifiers.reading.numbers.units import CHINESE, is_letter, known, parse_unit
 
 LONGEST = 160
 
@@ -21,6 +21,10 @@ _START = re.compile(
 )
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:\\unit\{)?([A-Za-z]+)\}?")
 _AMOUNTS = re.compile(rf"{_AMOUNT.pattern}(?:,? ?(?:and ?)?{_AMOUNT.pattern}){{1,3}}")
+# Not the characters that are numbers themselves.
+_CHINESE = re.compile(
+    "([+-]?[0-9][0-9.,/]*) ?((?:(?![一二三四五六七八九十百千万亿半分之倍多余])[\u4e00-\u9fff]|千克|千米|分钟){1,6})"
+)
 _WORD_AFTER = re.compile("[0-9] [A-Za-z]{2,}$")
 _COUNTED = re.compile(
     r"([+-]?[0-9][0-9.,/]*|[+-]?\\frac\{[0-9]+\}\{[0-9]+\}|[A-Za-z-]+)[ ]?\(?([A-Za-z][A-Za-z' -]*)\)?"
@@ -60,6 +64,8 @@ def _unit(value: str, written: str) -> str | None:
 
 
 def _counted(text: str) -> tuple[str, str] | None:
+    if chinese := _CHINESE.fullmatch(text):
+        return chinese[1], CHINESE.get(chinese[2], f"~{chinese[2]}")
     match = _COUNTED.fullmatch(text)
     if match is None:
         return None

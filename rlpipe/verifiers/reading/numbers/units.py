@@ -33,6 +33,11 @@ _COMPOUND = {
     "mph": "mi/h", "kph": "km/h", "kmh": "km/h", "mpg": "mi/gallon", "cc": "cm^3", "sqft": "ft^2", "kWh": "kW*h",
     "km/hr": "km/h", "kwh": "kW*h",
 }  # fmt: skip
+CHINESE = {
+    "元": "yuan", "厘米": "cm", "米": "m", "千米": "km", "公里": "km", "毫米": "mm", "平方厘米": "cm^2", "平方米": "m^2",
+    "立方厘米": "cm^3", "立方米": "m^3", "千克": "kg", "公斤": "kg", "克": "g", "吨": "ton", "小时": "h",
+    "分钟": "min", "秒": "s", "天": "day", "度": "degree", "升": "l", "毫升": "ml",
+}  # fmt: skip
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _LETTERS = frozenset("mgslhNJWVAKTCF")  # units of one letter
 
