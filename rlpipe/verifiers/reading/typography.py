@@ -58,7 +58,7 @@ _NAMES = (
     (re.compile(rf"\\lt{_END}"), "<"),
     (re.compile(rf"\\gt{_END}"), ">"),
     (re.compile(rf"\\(?:varnothing|O){_END}"), r"\\emptyset "),
-    (re.compile(rf"\\(?:l|)brack{_END}|\\lbrack{_END}"), "["),
+    (re.compile(rf"\\lbrack{_END}"), "["),
     (re.compile(rf"\\rbrack{_END}"), "]"),
     (re.compile(rf"\\lparen{_END}"), "("),
     (re.compile(rf"\\rparen{_END}"), ")"),
