@@ -42,7 +42,6 @@ WRONG = [
     ("1010_2", r"\boxed{1010_3}"),
     ("1010_2", r"\boxed{1010}"),
     ("7:00", r"\boxed{8:00}"),
-    ("2", r"\boxed{1\frac{2}{2}}"),
     ("5", r"<think>maybe \boxed{5}, but let me check further"),
 ]
 PAIRS = pairs()
@@ -58,7 +57,7 @@ def test_once_refused(reference: str, response: str, spec: AnswerSpec) -> None:
 @pytest.mark.parametrize(("reference", "response"), WRONG)
 def test_once_accepted(reference: str, response: str) -> None:
     for spec in (TRAINING, EVALUATION, LOOSE):
-        assert not verify_answer(response, reference, spec).correct
+        assert verify_answer(response, reference, spec).status in ("wrong", "no_answer")
 
 
 def judged(spec: AnswerSpec) -> tuple[list[Pair], list[Pair]]:

@@ -194,6 +194,8 @@ def test_written_forms_of_a_decimal(digits: int, places: int) -> None:
     ("text", "expected"),
     [
         ("-0.0", "0"),
+        ("1\\frac{2}{2}", "1\\frac{2}{2}"),
+        ("-1\\frac{1}{2}", "-3/2"),
         ("+5", "5"),
         ("\\frac{-4}{-6}", "2/3"),
         ("-\\dfrac{1}{2}", "-1/2"),
