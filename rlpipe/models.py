@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ PAD, BOS, EOS, UNKNOWN, RESPOND = "<pad>", "<bos>", "<eos>", "<unk>", "<respond>
 MAX_WORDS = 20_000
 STAND_IN = "stand-in-for-a-turn"
 LIMIT = "rlpipe_max_length"  # key of config.json
+THINK, THINK_TOKENS = "<think>", 16  # the tag, and the tokens at the end of a prompt among which it is looked for
 CHAT_TEMPLATE = (
     "{{ '" + BOS + "' }}{% for message in messages %} {{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %} " + RESPOND + "{% endif %}"
@@ -178,6 +179,15 @@ def encode(tokenizer: Any, messages: Iterable[Any]) -> list[int]:
     while len(ids) > 1 and ids[-1] == tokenizer.eos_token_id:  # some tokenizers end every text; a response is to follow
         ids.pop()
     return ids
+
+
+def opened(tokenizer: Any, prefix: Sequence[int]) -> str:
+    """What a prompt leaves open for the policy: `<think>` where its template ends with it, else nothing.
+
+    What is written then is thinking until `</think>`, though the policy has not written that it begins.
+    """
+    end = tokenizer.decode(list(prefix[-THINK_TOKENS:])).rstrip()
+    return THINK if end.endswith(THINK) else ""
 
 
 def encode_reply(tokenizer: Any, messages: Iterable[Any], ends: Collection[int]) -> list[int]:

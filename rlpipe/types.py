@@ -114,7 +114,8 @@ class Rollout:
     and `entropy` are the engine's, of the distribution the token was drawn from; 0 outside the mask, and entropy NaN where
     the engine does not know it. `turns` are the texts of the policy's turns with what stands inside them, `stop` the stop
     text met last. `policy_step` is the step whose weights wrote it, `agent` whose they are, `sampling` how its tokens were
-    drawn (None: not all alike). `parent` is the sample of the group that a branch left at token `branched_at`.
+    drawn (None: not all alike). `parent` is the sample of the group that a branch left at token `branched_at`. `opened` is
+    what the chat template had opened for the policy before its last turn, and only the policy can close: `<think>`.
     """
 
     tokens: Int[Tensor, "T"]
@@ -129,11 +130,12 @@ class Rollout:
     parent: int | None = None
     branched_at: int | None = None
     sampling: Sampling | None = None
+    opened: str = ""
 
     @property
     def text(self) -> str:
-        """The policy's last turn: what is verified."""
-        return self.turns[-1] if self.turns else ""
+        """The policy's last turn, with what was opened for it: what is verified."""
+        return self.opened + self.turns[-1] if self.turns else ""
 
     @property
     def response_length(self) -> int:

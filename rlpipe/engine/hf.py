@@ -162,6 +162,7 @@ class HFEngine(Batched):
             stop=None if ended else written.stop,
             policy_step=self.step,
             sampling=request.sampling,
+            opened=models.opened(self.tokenizer, request.prefix),
         )
 
 

@@ -121,4 +121,5 @@ class VLLMEngine(Batched):
             stop=output.stop_reason if isinstance(output.stop_reason, str) else None,
             policy_step=self.step,
             sampling=request.sampling,
+            opened=models.opened(self.tokenizer, request.prefix),
         )

@@ -71,7 +71,8 @@ def _by_prompt(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_task(task: str, steps: Sequence[int], values: np.ndarray, settings: EvaluateSettings) -> Iterator[Row]:
-    shared = {"benchmark": task, "k": None, "ci_method": "none", "n_problems": values.shape[1], "n_samples": settings.on_the_way}
+    shared = {"benchmark": task, "k": None, "ci_method": "none", "n_problems": values.shape[1]}
+    shared |= {"n_samples": settings.on_the_way}
     accuracy = values.mean(axis=1)
     for step, a in zip(steps, accuracy, strict=True):
         yield {**shared, "metric": PREFIX + "accuracy", "value": float(a), "info_json": to_json({"step": step})}

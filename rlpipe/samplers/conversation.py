@@ -81,6 +81,7 @@ def cut_at(rollout: Rollout, position: int, engine: Engine, whole: bool = True) 
     start = Trajectory(rollout.tokens[:position].tolist(), tuple(before), opening)
     one_turn = len(rollout.turns) == 1  # what was read in it stood inside the turn
     if whole and stretches and (is_open or one_turn):
+        start.opened = rollout.opened
         start.spans, start.same_turn = [(stretches[0 if one_turn else -1][0], position)], True
     return start
 
@@ -102,6 +103,7 @@ class Trajectory:
     spans: list[tuple[int, int]] = field(default_factory=list)
     last: Rollout | None = None
     same_turn: bool = False
+    opened: str = ""
 
     def __post_init__(self) -> None:
         self.mask = [False] * len(self.tokens)
@@ -114,6 +116,7 @@ class Trajectory:
 
     def write(self, piece: Rollout) -> None:
         """Take over what an engine wrote after the tokens so far."""
+        self.opened = self.opened if self.same_turn else piece.opened
         start = self.spans.pop()[0] if self.same_turn else len(self.tokens)
         ids = piece.tokens[piece.response_mask].tolist()
         self.tokens.extend(ids)
@@ -148,4 +151,5 @@ class Trajectory:
             agent=self.last.agent,
             policy_step=self.last.policy_step,
             sampling=sampling,
+            opened=self.opened,
         )

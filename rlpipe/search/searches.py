@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from rlpipe import artifacts
+from rlpipe import artifacts, models
 from rlpipe.engine.batched import Remembering, together
 from rlpipe.engine.protocol import Engine
 from rlpipe.evaluate.metric_row import Row
@@ -58,7 +58,8 @@ class Searcher:
     def verify(self, prompt: Prompt, text: str) -> Verdict:
         key = (prompt.id, text)
         if key not in self.verdicts:
-            self.verdicts[key] = verify(prompt, text, EVALUATION)
+            opened = models.opened(self.tokenizer, self.engine.encode(prompt.messages))
+            self.verdicts[key] = verify(prompt, opened + text, EVALUATION)
         return self.verdicts[key]
 
     def rows(self, prompts: Sequence[Prompt], methods: Sequence[str], max_steps: int | None) -> list[Row]:

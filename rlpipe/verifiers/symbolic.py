@@ -21,6 +21,7 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import cast
 
 from rlpipe.types import Status
@@ -41,11 +42,18 @@ def library_version() -> str:
     return f"math-verify {version('math-verify')}"
 
 
+def _environment() -> dict[str, str]:
+    """Ours, with the place of this package; one thread."""
+    home = str(Path(symbolic_worker.__file__).parents[2])
+    path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
 class Worker:
     """One process and its two pipes. Not shared between threads while it works."""
 
     def __init__(self, inner: float):
-        command = [sys.executable, "-P", symbolic_worker.__file__, str(inner)]
+        command = [sys.executable, "-P", "-m", symbolic_worker.__name__, str(inner)]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -53,7 +61,7 @@ class Worker:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env=_environment(),
         )
         self.ready = False
         self.tasks = 0

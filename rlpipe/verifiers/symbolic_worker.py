@@ -1,18 +1,23 @@
 """The process that runs math-verify: started by `symbolic.SymbolicPool` as a script, killed by it when it is late.
 
-Reads one JSON line `[gold, prediction]`, answers one line with a status, until its input ends. It imports nothing of
-this package, so that it starts in the time sympy needs.
+Reads one JSON line `[gold, prediction]`, answers one line with a status, until its input ends. math-verify reads the
+LaTeX; what it reads is compared by `symbolic_equality`, as its own comparison rounds to an absolute precision. Of this
+package it imports that module alone, so that it starts in the time sympy needs.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import sys
 from typing import Any
 
+from rlpipe.verifiers.symbolic_equality import DIGITS, same
+
+DIGIT_RUN = re.compile("[0-9.]+")
 MEMORY_BYTES = 2 * 2**30
 CPU_SECONDS = 10
 
@@ -48,24 +53,25 @@ def _exact(expression: Any) -> Any:
 
 
 def equivalent(gold: str, prediction: str) -> str:
-    """`ok`, `wrong` or `gold_unparseable`; the order of the arguments matters to math-verify."""
-    from math_verify import LatexExtractionConfig, parse, verify
-
-    config: Any = [LatexExtractionConfig(boxed_match_priority=-1)]
-
-    def read(text: str) -> list[Any]:
-        # Its own timeouts are alarms that would replace ours and turn a timeout into a silent False.
-        parsed = parse(f"${text}$", config, fallback_mode="no_fallback", parsing_timeout=None)
-        return [_exact(expression) for expression in parsed]
-
-    reference = read(gold)
-    if not reference:
+    """`ok`, `wrong` or `gold_unparseable`."""
+    reference = _read(gold)
+    if reference is None:
         return "gold_unparseable"
-    answer = read(prediction)
-    if not answer:
+    answer = _read(prediction)
+    if answer is None:
         return "wrong"
-    same = verify(reference, answer, float_rounding=15, strict=True, timeout_seconds=None, raise_on_error=True)
-    return "ok" if same is True else "wrong"
+    digits = DIGITS + max(map(len, DIGIT_RUN.findall(gold + " " + prediction)), default=0)
+    return "ok" if same(reference, answer, digits) else "wrong"
+
+
+def _read(text: str) -> Any:
+    """What math-verify makes of the text; None where it reads no formula."""
+    from math_verify import LatexExtractionConfig, parse
+
+    # Its own timeouts are alarms that would replace ours and turn a timeout into a silent False.
+    config: Any = [LatexExtractionConfig(boxed_match_priority=-1)]
+    found = parse(f"${text}$", config, fallback_mode="no_fallback", parsing_timeout=None)
+    return next((_exact(expression) for expression in found if not isinstance(expression, str)), None)
 
 
 def _judge(line: bytes, seconds: float) -> str:

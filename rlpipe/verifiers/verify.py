@@ -7,12 +7,14 @@
 | `code/<name>`, `apps`, `codecontests`, `codeforces`, `taco` | `rlpipe.verifiers.code` |
 | anything else | `rlpipe.verifiers.answer` |
 
+A prompt whose `extra` says `ordered: true` (or whose `extra_info` does) has an answer whose bare lists have an order.
 Families are imported by name when first needed, so a source costs nothing to those who do not use it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -50,7 +52,7 @@ def verify(prompt: Prompt, response: str, spec: AnswerSpec = TRAINING) -> Verdic
     """
     module = verifier_module(prompt.source)
     if module == "rlpipe.verifiers.answer":
-        return verify_answer(response, prompt.answer, spec)
+        return verify_answer(response, prompt.answer, _spec_of(prompt, spec))
     return cast(Verdict, import_module(module).verify(prompt, response))
 
 
@@ -59,14 +61,23 @@ def verify_many(pairs: Sequence[tuple[Prompt, str]], spec: AnswerSpec = TRAINING
 
     Raises: as `verify`.
     """
-    by_module: dict[str, list[int]] = {}
+    alike: dict[tuple[str, AnswerSpec], list[int]] = {}
     for i, (prompt, _) in enumerate(pairs):
-        by_module.setdefault(verifier_module(prompt.source), []).append(i)
+        alike.setdefault((verifier_module(prompt.source), _spec_of(prompt, spec)), []).append(i)
     verdicts: dict[int, Verdict] = {}
-    for module, rows in by_module.items():
+    for (module, own), rows in alike.items():
         chosen = [pairs[i] for i in rows]
-        verdicts.update(zip(rows, _verify_with(module, chosen, spec), strict=True))
+        verdicts.update(zip(rows, _verify_with(module, chosen, own), strict=True))
     return [verdicts[i] for i in range(len(pairs))]
+
+
+def _spec_of(prompt: Prompt, spec: AnswerSpec) -> AnswerSpec:
+    """The spec, with the order that the prompt declares."""
+    if not prompt.extra:
+        return spec
+    info = prompt.extra.get("extra_info")
+    declared = prompt.extra.get("ordered", info.get("ordered") if isinstance(info, Mapping) else None)
+    return replace(spec, ordered=True) if declared is True and not spec.ordered else spec
 
 
 def reference_status(prompt: Prompt) -> Status:

@@ -68,6 +68,7 @@ class Scripted(Batched):
             stop,
             policy_step=3,
             sampling=request.sampling,
+            opened=models.opened(self.tokenizer, request.prefix),
         )
 
 

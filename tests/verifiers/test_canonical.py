@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlpipe.verifiers.answer import AnswerSpec, verify_answer
-from rlpipe.verifiers.canonical import clean, parse
+from rlpipe.verifiers.canonical import Value, clean, parse
+from rlpipe.verifiers.compare import Rules, agree
 
 
 def canonical(text: str) -> str:
@@ -17,6 +18,12 @@ def canonical(text: str) -> str:
 
 
 EXACT = AnswerSpec(symbolic=False)
+
+
+def never(one: Value, other: Value) -> None:
+    """What is not known without the worker."""
+    return
+
 
 PIECES = [
     *"0123456789xyA.,+-*/^%=()[]{}$ \\",
@@ -46,10 +53,91 @@ PIECES += [
     "\\,",
     "º",
 ]
+PIECES += [
+    r"\pm",
+    r"\cup",
+    "(C)",
+    "C) ",
+    "[0,1)",
+    "]0,1[",
+    r"\le ",
+    r"\infty",
+    "x=",
+    "AB =",
+    "P(A)=",
+    "&",
+    r"\\",
+    "seven",
+    "π",
+]
+PIECES += [
+    r"\begin{pmatrix}1\\2\end{pmatrix}",
+    "2024-01-05",
+    "7:00",
+    "10-20",
+    " a.m.",
+    "1010_2",
+    r"\overline{3}",
+    "...",
+    "√",
+]
+PIECES += [
+    r"\text{ m/s}",
+    r"\mathrm{cm}",
+    "^2",
+    " or ",
+    " and ",
+    "Answer: ",
+    ". I hope it is correct",
+    "<|im_end|>",
+    "\u200b",
+]
+PIECES += [
+    "∅",
+    "Even",
+    '"',
+    "**",
+    r"\color{red}",
+    "{5}",
+    r"\in ",
+    r"\mathbb{R}",
+    r"\langle 1,2\rangle",
+    "^T",
+    "e-05",
+    "10^",
+    "€",
+]
 MATHS = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
+def equal(one: str, other: str) -> bool:
+    return verify_answer(f"\\boxed{{{one}}}", other, EXACT).status == "ok"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(MATHS, st.text(max_size=40)), st.text(max_size=20))
+def test_equality_is_reflexive_and_nothing_raises(text: str, other: str) -> None:
+    assert agree(parse(text), parse(text), Rules(), never) is True
+    assert agree(parse(text), parse(other), Rules(), never) in (True, False, None)
+
+
+WRITTEN = [
+    ["5", "5.0", "x=5", r"5\text{ cm}"],
+    ["[0,1)", r"0\le x<1", "[0;1["],
+    ["1,2", r"\{2,1\}", "2 and 1"],
+]
+WRITTEN += [["3:30 pm", "15:30"], ["1010_2", "1010₂"], ["even", "Even"], [r"\emptyset", "no solution"], ["C", "(C)"]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_writings_of_one_answer_are_equal_both_ways_and_to_no_other(data: st.DataObject) -> None:
+    mine, theirs = (data.draw(st.sampled_from(WRITTEN)) for _ in range(2))
+    one, other = data.draw(st.sampled_from(mine)), data.draw(st.sampled_from(theirs))
+    assert equal(one, other) == equal(other, one) == (mine is theirs)
+
+
+@settings(max_examples=600, deadline=None)
 @given(st.one_of(MATHS, st.text(max_size=40)))
 def test_idempotent(text: str) -> None:
     assert clean(clean(text)) == clean(text)
@@ -106,6 +194,8 @@ def test_written_forms_of_a_decimal(digits: int, places: int) -> None:
     ("text", "expected"),
     [
         ("-0.0", "0"),
+        ("1\\frac{2}{2}", "1\\frac{2}{2}"),
+        ("-1\\frac{1}{2}", "-3/2"),
         ("+5", "5"),
         ("\\frac{-4}{-6}", "2/3"),
         ("-\\dfrac{1}{2}", "-1/2"),
@@ -114,9 +204,9 @@ def test_written_forms_of_a_decimal(digits: int, places: int) -> None:
         ("\\{3,1,2\\}", "{1,2,3}"),
         ("(1,(2,3))", "(1,(2,3))"),
         ("{{5}}", "5"),
-        ("x\\in\\{1,2\\}", "x\\in{1,2}"),
+        ("x\\in\\{1,2\\}", "{1,2}"),
         ("y = 3.", "3"),
-        ("f(x)=3", "f(x)=3"),
+        ("f(x)=3", "3"),
         ("5 cm", "5"),
         ("5m", "5m"),
         ("1/0", "1/0"),

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from rlpipe.types import Verdict
-from rlpipe.verifiers.answer import EVALUATION, TRAINING, AnswerSpec, exact_verdict, verify_answer
+from rlpipe.verifiers.answer import EVALUATION, TRAINING, AnswerSpec, decide, verify_answer
 from rlpipe.verifiers.code import CodeSpec, CodeTest, verify_program
 from rlpipe.verifiers.sandbox import Limits
 from rlpipe.verifiers.symbolic import SymbolicPool
@@ -25,7 +25,7 @@ def judge_exactly(texts: Iterable[str]) -> list[Verdict]:
     for text in texts:
         for gold in hostile.GOLDS:
             begun = time.process_time()
-            verdicts.append(exact_verdict(text, gold, EXACT)[0])
+            verdicts.append(decide(text, gold, EXACT).verdict)
             assert time.process_time() - begun < QUADRATIC, text[:80]
             f"{verdicts[-1].extracted}{verdicts[-1].canonical}".encode()  # can be written to a file
     return verdicts
@@ -35,11 +35,9 @@ def judge_symbolically(texts: Iterable[str], pool: SymbolicPool) -> list[str]:
     """Statuses of what is sent to the workers; each is there within the pool's wall clock."""
     statuses = []
     for text in texts:
-        _, pair = exact_verdict(text, hostile.GOLDS[0], TRAINING)
-        if pair is None:
-            continue
-        # Before the clock runs, a killed worker's successor has started.
-        statuses.append(timely(partial(pool.compare, *pair), pool.wall, prepare=partial(pool.compare, "x", "x")))
+        for pair in decide(text, hostile.GOLDS[0], TRAINING).pairs:
+            # Before the clock runs, a killed worker's successor has started.
+            statuses.append(timely(partial(pool.compare, *pair), pool.wall, prepare=partial(pool.compare, "x", "x")))
     return statuses
 
 

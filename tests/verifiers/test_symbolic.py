@@ -48,8 +48,8 @@ def test_outcomes(pool: SymbolicPool, gold: str, prediction: str, status: str) -
     assert pool.compare(gold, prediction) == status
 
 
-REFUSED = [(r"\sqrt{1764}", "42"), ("40+2", "42"), (r"6\times7", "42"), ("41=42", "42"), ("42 million", "42")]
-REFUSED += [("42x^0", "42"), ("42 or 41", "42"), (r"\sqrt{2}\%", r"\sqrt{2}"), ("x+2y+" * 60, "y")]
+REFUSED = [(r"\sqrt{1764}", "42"), ("40+2", "42"), (r"6\times7", "42"), ("42x^0", "42")]
+REFUSED += [(r"\sqrt{2}\%", r"\sqrt{2}"), ("x+2y+" * 60, "y")]
 
 
 @pytest.mark.parametrize(("prediction", "gold"), REFUSED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -105,3 +106,14 @@ def test_the_spec_reaches_the_answer_verifier() -> None:
     assert verify(*two_boxes).status == "ambiguous"
     assert verify(*two_boxes, EVALUATION).status == "ok"
     assert verify_many([two_boxes], EVALUATION)[0].status == "ok"
+
+
+@pytest.mark.parametrize("extra", [{"ordered": True}, {"extra_info": {"ordered": True}}])
+def test_a_prompt_can_declare_its_answer_ordered(extra: dict[str, object]) -> None:
+    free, ordered = prompt("math", "1, 2"), replace(prompt("math", "1, 2"), extra=extra)
+    for response, status in ((r"\boxed{1, 2}", "ok"), (r"\boxed{2, 1}", "wrong"), (r"\boxed{\{2, 1\}}", "wrong")):
+        assert verify(ordered, response).status == status
+        assert verify(free, response).status == "ok"
+    pairs = [(free, "#### 2, 1"), (ordered, "#### 2, 1"), (ordered, "#### 1, 2")]
+    assert [v.status for v in verify_many(pairs)] == ["ok", "wrong", "ok"]
+    assert verify(replace(free, extra={"ordered": False, "extra_info": None}), "#### 2, 1").status == "ok"
