@@ -11,7 +11,7 @@ import polars as pl
 
 from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.statistics.calibration import BINS, Calibration, calibration
+from rlpipe.statistics.reliability.calibration import BINS, Calibration, calibration
 from rlpipe.statistics.votes import split_vote
 
 PREFIX = "calibration:"

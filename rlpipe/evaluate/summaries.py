@@ -14,10 +14,10 @@ from rlpipe import artifacts
 from rlpipe.evaluate.agreement import calibration_rows
 from rlpipe.evaluate.diversity.measures import diversity_table
 from rlpipe.evaluate.metric_row import ALL, Row, bounds, stable, to_json
-from rlpipe.evaluate.on_the_way import stability_rows
 from rlpipe.evaluate.problems import SCORER, Metric, metrics_of, problem_table, read_samples
 from rlpipe.evaluate.second_opinion import METRIC, disagreement
 from rlpipe.evaluate.settings import EvaluateSettings
+from rlpipe.evaluate.worst_case import stability_rows
 from rlpipe.statistics import repeated_passes as runs
 from rlpipe.statistics.intervals import Interval, interval, sampling_se, t_interval
 

@@ -65,7 +65,7 @@ def test_values_of_any_type_become_references(value: Any, text: str | None) -> N
         ({"answer": "1", "value": "2"}, "an object, of which it is not clear what the answer is"),
         ({"answer": "1", "source": "x"}, "an object, of which it is not clear"),
         ({"unit": "cm"}, "an object, of which it is not clear"),
-        ({"answer": "1", "unit": "zorkmids"}, "'zorkmids' is no unit that is known"),
+        ({"answer": "1", "unit": "§§"}, "'§§' is no unit that is known"),
         ({"answer": {"x": 1}}, "column 'a.answer' is .*not clear"),
         (Unreadable("timestamp[ns]"), r"column 'a' is Unreadable\(type='timestamp\[ns\]'\): no text or number"),
     ],

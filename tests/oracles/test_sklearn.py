@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rlpipe.statistics import auc
-from rlpipe.statistics.calibration import auroc, calibration
+from rlpipe.statistics.reliability.calibration import auroc, calibration
 
 metrics = pytest.importorskip("sklearn.metrics")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.statistics.stability import (
+from rlpipe.statistics.reliability.stability import (
     cross_fitted_drawdown,
     learned_at,
     minimum_after,

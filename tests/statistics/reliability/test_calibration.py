@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.statistics.calibration import aurc, auroc, balance, calibration, ece, ece_null, risks
+from rlpipe.statistics.reliability.calibration import aurc, auroc, balance, calibration, ece, ece_null, risks
 
 C = [0.95, 0.9, 0.9, 0.8, 0.7, 0.7, 0.6, 0.5, 0.4, 0.3]
 Y = [1, 1, 0, 1, 1, 0, 1, 0, 1, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlpipe.statistics.reuse import family_error, half_width, state, winners_inflation
+from rlpipe.statistics.reliability.reuse import family_error, half_width, state, winners_inflation
 
 
 def test_the_worked_example() -> None:
