@@ -27,6 +27,7 @@ from rlpipe.report.sections import (
     search,
     search_tokens,
     support,
+    trust,
 )
 from rlpipe.report.settings import ReportSettings
 
@@ -61,6 +62,7 @@ def build(data: Data) -> list[Section]:
             support.build(data, measured),
             diversity.build(data, measured),
             search.build(data, measured),
+            trust.build(data, measured),
             *search_tokens.build(data),
             rollouts.build(data),
             provenance.build(data),

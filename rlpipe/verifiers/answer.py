@@ -44,7 +44,7 @@ class AnswerSpec:
 
 
 TRAINING = AnswerSpec(multi_box="reject")
-EVALUATION = AnswerSpec(multi_box="last")
+EVALUATION = AnswerSpec(multi_box="last", require_simplified=False)
 
 
 @dataclass(frozen=True, slots=True)

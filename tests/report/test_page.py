@@ -25,7 +25,7 @@ from rlpipe.report.settings import ReportSettings
 from tests.report.conftest import Made
 
 ORDER = ["overview", "comparison", "curves", "pass-at-k", "entropy-law", "levels", "contamination", "support"]
-ORDER += ["diversity", "search", "rollouts", "provenance"]
+ORDER += ["diversity", "search", "trust", "rollouts", "provenance"]
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -152,15 +152,16 @@ def test_figures_and_their_numbers_are_files(made: Made) -> None:
     ("kept", "absent"),
     [
         ((), {"comparison", "curves", "pass-at-k", "entropy-law", "levels", "contamination", "support", "diversity",
-              "search", "rollouts", "provenance"}),
+              "search", "trust", "rollouts", "provenance"}),
         (("curate", "sft"), {"comparison", "curves", "pass-at-k", "entropy-law", "levels", "contamination", "support",
-                             "diversity", "search", "rollouts"}),
+                             "diversity", "search", "trust", "rollouts"}),
         (("sft", "evaluate/sft"), {"curves", "entropy-law", "levels", "contamination", "support"}),
-        (("train/grpo/seed-0",), {"comparison", "pass-at-k", "levels", "contamination", "support", "diversity", "search"}),
+        (("train/grpo/seed-0",), {"comparison", "pass-at-k", "levels", "contamination", "support", "diversity", "search",
+                                  "trust"}),
         (("evaluate/grpo/seed-0",), {"curves", "entropy-law", "contamination", "support"}),
         (("evaluate/sft", "evaluate/grpo/seed-0", "train/grpo/seed-0"), {"contamination"}),
         (("contamination/grpo/seed-1",), {"comparison", "curves", "pass-at-k", "entropy-law", "levels", "support",
-                                          "diversity", "search", "rollouts"}),
+                                          "diversity", "search", "trust", "rollouts"}),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_said_in_a_sentence(

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.answers import LOOSE, Pair, ours, pairs
+from benchmarks.answers import Pair, ours, pairs
 from rlpipe.verifiers.answer import EVALUATION, TRAINING, AnswerSpec, gold_status, verify_answer
 
 RIGHT = [
@@ -56,7 +56,7 @@ def test_once_refused(reference: str, response: str, spec: AnswerSpec) -> None:
 
 @pytest.mark.parametrize(("reference", "response"), WRONG)
 def test_once_accepted(reference: str, response: str) -> None:
-    for spec in (TRAINING, EVALUATION, LOOSE):
+    for spec in (TRAINING, EVALUATION):
         assert verify_answer(response, reference, spec).status in ("wrong", "no_answer")
 
 
@@ -76,19 +76,12 @@ def test_the_grammar_says_enough() -> None:
 def test_no_wrong_answer_is_accepted_and_next_to_no_right_one_refused() -> None:
     accepted, refused = judged(EVALUATION)
     assert accepted == []
-    left = [pair for pair in refused if not pair.undone]
-    assert len(left) <= 0.02 * sum(pair.right and not pair.undone for pair in PAIRS), left
-    assert [pair for pair in refused if pair.undone] == [pair for pair in PAIRS if pair.undone]
+    assert len(refused) <= 0.02 * sum(pair.right for pair in PAIRS), refused
 
 
-def test_training_is_stricter_with_several_boxes_alone() -> None:
+def test_training_is_stricter_with_several_boxes_and_with_work_left_undone_alone() -> None:
     accepted, refused = judged(TRAINING)
     assert accepted == []
-    stricter = {pair.kind for pair in refused} - {pair.kind for pair in judged(EVALUATION)[1]}
+    stricter = {pair.kind for pair in refused if not pair.undone} - {pair.kind for pair in judged(EVALUATION)[1]}
     assert stricter == {"several boxes, the last right"}
-
-
-def test_work_left_undone_counts_where_the_setting_says_so() -> None:
-    accepted, refused = judged(LOOSE)
-    assert accepted == []
-    assert [pair for pair in refused if pair.undone] == []
+    assert [pair for pair in refused if pair.undone] == [pair for pair in PAIRS if pair.undone]

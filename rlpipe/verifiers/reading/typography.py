@@ -42,6 +42,7 @@ _DROPPED = re.compile(
     r"centering|checkmark|blacksquare|square|Box|qed|phantom|null|allowbreak|nobreak|break|newline)(?![A-Za-z])"
     r"|\\!|(?<!\\)\\[()]|(?<!\\)\\[\[\]]|(?<!\\)\$"
 )
+_NARROWED_COMMA = re.compile(r",\s*\\!\s*(?=[0-9]{3}(?![0-9]))")  # `11,\! 111`, as MATH sets thousands
 _ASIDE = re.compile(r"\\(?:left|right) ?\.")
 _PERIOD = re.compile(r"\\dot\{([0-9])\}(?:([0-9]*)\\dot\{([0-9])\})?")
 _RELATIONS = ((re.compile("<=|=<"), r"\\le "), (re.compile(">="), r"\\ge "), (re.compile("!=|/="), r"\\ne "))
@@ -145,6 +146,7 @@ def _without_commands(text: str) -> str:
     text = _ROOT.sub(r"\1{\2}", text)
     text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", "&")
     text = text if "\\\\" in text else text.replace("\\_", "_")
+    text = _NARROWED_COMMA.sub(",", text)
     return _DROPPED.sub("", text.replace("\\{", "{").replace("\\}", "}"))
 
 
