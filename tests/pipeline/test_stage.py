@@ -161,3 +161,27 @@ def test_more_devices_than_there_are_is_an_error_and_none_is_fine(monkeypatch: p
         lease(2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert lease(1) == []
+
+
+def test_kernels_are_pinned_unless_the_parameters_say_otherwise() -> None:
+    body = (
+        "    import os\n    print('kernels', os.environ.get('ATEN_CPU_CAPABILITY'), os.environ.get('MKL_CBWR'))\n"
+        "    (ctx.out / 'x').write_text('1')\n"
+    )
+    ours = {"ATEN_CPU_CAPABILITY": "", "MKL_CBWR": ""}
+    stage(body)
+    assert "kernels avx2 AVX2" in make(**ours).stdout
+    stage(body, params={"portable": False})
+    assert "kernels  \n" in make("--force", **ours).stdout
+
+
+def test_a_receipt_remembers_what_stood_there_before() -> None:
+    made = stage("    (ctx.out / 'x').write_text('1')\n")
+    receipts = []
+    for rate in (0.1, 0.2, 0.2, 0.1):
+        made = stage("    (ctx.out / 'x').write_text('1')\n", params={"train": {"rate": rate}})
+        assert make("--force").returncode == 0
+        receipts.append(json.loads((made.path / "receipt.json").read_text()))
+    actions = [r["action"] for r in receipts]
+    assert actions[0] != actions[1] == actions[2]
+    assert [r["earlier"] for r in receipts] == [[], [actions[0]], [actions[0]], [actions[1]]]
