@@ -38,11 +38,11 @@ class TrainText:
 
     @cached_property
     def plain(self) -> Wording:
-        return Wording(normalize.words(normalize.without_separators(self.text)))
+        return Wording(normalize.plain_words(self.text))
 
     @cached_property
     def formula(self) -> Wording:
-        return Wording(normalize.terms(normalize.without_separators(self.text)))
+        return Wording(normalize.formula_words(self.text))
 
     def wording(self, view: View) -> Wording:
         return self.formula if view == "n2" else self.plain

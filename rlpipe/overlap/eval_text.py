@@ -36,13 +36,11 @@ class EvalText:
 
     @cached_property
     def plain_words(self) -> list[str]:
-        return normalize.words(normalize.without_separators(self.text))
+        return normalize.plain_words(self.text)
 
     @cached_property
     def words(self) -> list[str]:
-        if self.view == "n2":
-            return normalize.terms(normalize.without_separators(self.text))
-        return self.plain_words
+        return normalize.formula_words(self.text) if self.view == "n2" else self.plain_words
 
     @cached_property
     def wording(self) -> Wording:

@@ -15,6 +15,7 @@ from hashlib import sha256
 VERSION = "2"  # of the normalisation: recorded with every overlap, to be raised when a rule below changes
 
 WORDS = re.compile(r"\w+")
+PLAIN = re.compile(r"\d+(?:\.\d+)?|\w+")
 TOKENS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
 TERMS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\s\w.,;:?!'\"‘’“”]|_")
 PROCEDURAL = ("rlpipe/", "reasoning_gym/")  # sources whose problems have parameters
@@ -41,8 +42,21 @@ def folded(text: str) -> str:
 
 
 def without_separators(text: str) -> str:
-    """Folded, with `1,000` as `1000`: what two texts are compared by."""
+    """Folded, with `1,000` as `1000`."""
     return _THOUSANDS.sub("", folded(text))
+
+
+def plain_words(text: str) -> list[str]:
+    """N1 with numbers as values, `1,000` and `2.5` whole and `5kg` in two: what texts are compared by.
+
+    Differs: specification 2.4 cuts numbers at every mark, and then `2.5` and `2, 5` are equal.
+    """
+    return PLAIN.findall(without_separators(text))
+
+
+def formula_words(text: str) -> list[str]:
+    """`terms` with numbers as values: what texts are compared by where operators carry meaning."""
+    return TERMS.findall(without_separators(text))
 
 
 def words(text: str) -> list[str]:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from rlpipe.overlap import normalize
 
 Kind = Literal["n1", "n2", "tokens", "numbers"]
-PATTERN = {"n1": normalize.WORDS, "n2": normalize.TERMS, "tokens": normalize.TOKENS, "numbers": normalize.NUMBER}
+PATTERN = {"n1": normalize.PLAIN, "n2": normalize.TERMS, "tokens": normalize.TOKENS, "numbers": normalize.NUMBER}
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 # Of these characters alone both regular-expression engines hold the same opinion, and folding is lower-casing.
 _PLAIN = r"^[\t-\r -~]*$"
+_SEPARATED = r"\d,\d{3}"  # may hold a thousands separator
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def word_hashes(texts: Sequence[str] | pl.Series, kind: Kind) -> WordHashes:
     Plain ASCII texts, nearly all, are split by polars; the others by the definition itself.
     """
     series = texts if isinstance(texts, pl.Series) else pl.Series(list(texts), dtype=pl.String)
-    plain = series.str.contains(_PLAIN).to_numpy()
+    plain = (series.str.contains(_PLAIN) & ~series.str.contains(_SEPARATED)).to_numpy()
     index = np.arange(len(series))
     parts = []
     if plain.any():
@@ -46,7 +47,7 @@ def word_hashes(texts: Sequence[str] | pl.Series, kind: Kind) -> WordHashes:
         parts.append(_flat(split, index[plain]))
     if not plain.all():
         pattern = PATTERN[kind]
-        lists = [pattern.findall(normalize.folded(text)) for text in series.filter(pl.Series(~plain))]
+        lists = [pattern.findall(normalize.without_separators(text)) for text in series.filter(pl.Series(~plain))]
         parts.append(_flat(pl.Series(lists, dtype=pl.List(pl.String)), index[~plain]))
     if not parts:
         return WordHashes(np.zeros(0, np.int64), np.zeros(0, np.uint64), 0)
