@@ -19,7 +19,7 @@ from rlpipe.overlap.similarity import (
     lcs_ratio,
 )
 from rlpipe.overlap.thresholds import OverlapThresholds
-from rlpipe.overlap.wording import Wording, same_numbers
+from rlpipe.overlap.wording import Wording, same_numbers, worded
 
 Decision = Literal["drop", "review", "template", "keep"]
 Method = Literal["exact", "ngram", "jaccard", "lcs", "embedding"]
@@ -93,9 +93,10 @@ def compare(train: TrainText, evaluation: EvalText) -> Overlap:
     wording = train.wording(evaluation.view)
     same_words = train.plain.words == evaluation.plain_words and bool(evaluation.plain_words)
     exact = same_words or normalize.folded(train.text) == normalize.folded(evaluation.text)
-    found = gram_runs(evaluation.grams(wording), evaluation.places, evaluation.gram)
+    n = evaluation.gram
+    found = worded(wording, evaluation.wording, gram_runs(evaluation.grams(wording), evaluation.places, n), n)
     evident = _evidence(found, evaluation)
-    parts = [p for run in evident for p in equal_parts(run, wording.words, evaluation.words, evaluation.gram)]
+    parts = [p for run in evident for p in equal_parts(run, wording.words, evaluation.words, n)]
     wholes = exact or (evaluation.short and not found)
     return Overlap(
         exact=exact,

@@ -21,6 +21,10 @@ PATTERN = {"n1": normalize.PLAIN, "n2": normalize.TERMS, "tokens": normalize.TOK
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 # Of these characters alone both regular-expression engines hold the same opinion, and folding is lower-casing.
 _PLAIN = r"^[\t-\r -~]*$"
+_SPELLED = pl.Series(list(normalize.SPELLED)).hash(seed=0).to_numpy()
+_SHIFT = np.uint64(48)
+_SEEN = np.zeros(2**16, bool)  # by the first 16 bits of a hash: cheaper to ask than the list
+_SEEN[_SPELLED >> _SHIFT] = True
 _SEPARATED = r"\d,\d{3}"  # may hold a thousands separator
 
 
@@ -28,7 +32,7 @@ _SEPARATED = r"\d,\d{3}"  # may hold a thousands separator
 class WordHashes:
     """Words of R texts, texts one after the other: `row` `[N]` says whose word it is, `word` `[N]` is its hash.
 
-    `sign` `[N]` is the hash of the word with signs for numbers (`wording.parted`).
+    `sign` `[N]` is the hash of the word with signs for numbers (`wording.Wording`).
     """
 
     row: NDArray[np.int64]
@@ -74,12 +78,13 @@ def _flat(
 
 
 def _signs(words: pl.Series, hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hashes of the words with the sign for every number. Of ASCII words only those below `:` can begin with a digit."""
     signs = hashes.copy()
-    spelled = pl.Series(list(normalize.SPELLED)).hash(seed=0).to_numpy()
-    signs[np.isin(hashes, spelled)] = pl.Series([wording.SIGN]).hash(seed=0)[0]
-    numbered = np.flatnonzero(words.str.contains(r"\d").to_numpy())
-    parted = words.gather(numbered).str.replace_all(normalize.NUMBER.pattern, wording.SIGN)
-    signs[numbered] = parted.hash(seed=0).to_numpy()
+    below = np.flatnonzero(((words < ":") | (words > "~")).to_numpy())
+    digits = words.gather(below).str.contains(r"^\d").to_numpy()
+    spelled = np.flatnonzero(_SEEN[hashes >> _SHIFT])
+    spelled = spelled[np.isin(hashes[spelled], _SPELLED)]
+    signs[below[digits]] = signs[spelled] = pl.Series([wording.SIGN]).hash(seed=0)[0]
     return signs
 
 

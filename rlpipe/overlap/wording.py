@@ -5,36 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from rlpipe.overlap import normalize
 from rlpipe.overlap.similarity import Gram, Run, grams
 
 SIGN = "0"  # stands for any number
-Values = tuple[str, ...]
 
 
-@lru_cache(maxsize=2**16)
-def parted(word: str) -> tuple[str, Values]:
-    """A word with a sign for each of its numbers, and the numbers: `5kg` is `0kg` and 5, `five` is `0` and 5."""
-    if word in normalize.SPELLED:
-        return SIGN, (normalize.SPELLED[word],)
-    return normalize.NUMBER.sub(SIGN, word), tuple(normalize.NUMBER.findall(word))
+def value(word: str) -> str | None:
+    """The number that a word is, in digits; None for any other word."""
+    return word if word[0].isdecimal() else normalize.SPELLED.get(word)
 
 
 @dataclass(frozen=True)
 class Wording:
-    """The words of a text `[W]`; with signs for numbers they are `signs` `[W]`, and `values` `[W]` are the numbers."""
+    """The words of a text `[W]`; `values` `[W]` are its numbers, and `signs` `[W]` has a sign for each of them."""
 
     words: Sequence[str]
 
     @cached_property
-    def signs(self) -> list[str]:
-        return [parted(word)[0] for word in self.words]
+    def values(self) -> list[str | None]:
+        return [value(word) for word in self.words]
 
     @cached_property
-    def values(self) -> list[Values]:
-        return [parted(word)[1] for word in self.words]
+    def signs(self) -> list[str]:
+        return [word if number is None else SIGN for word, number in zip(self.words, self.values, strict=True)]
 
     def grams(self, n: int) -> list[Gram]:
         """n-grams in which any number equals any other; those of nothing but numbers are as they are written."""
@@ -43,7 +39,18 @@ class Wording:
 
     def numbers(self, without: Collection[int]) -> Counter[str]:
         """How often each number stands at a word that is not in `without`."""
-        return Counter(value for i, found in enumerate(self.values) if i not in without for value in found)
+        return Counter(number for i, number in enumerate(self.values) if number is not None and i not in without)
+
+
+def worded(train: Wording, evaluation: Wording, found: Sequence[Run], n: int) -> list[Run]:
+    """The runs that are evidence of one wording: of equal numbers, of n words with one number at most, or of the whole text."""
+
+    def is_worded(run: Run) -> bool:
+        here = evaluation.values[run.evaluation : run.evaluation + run.words]
+        equal = here == train.values[run.train : run.train + run.words]
+        return equal or here.count(None) >= n - 1 or run.words == len(evaluation.words)
+
+    return [run for run in found if is_worded(run)]
 
 
 def same_numbers(train: Wording, evaluation: Wording, found: Sequence[Run]) -> bool:
