@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rlpipe.overlap import normalize
-from rlpipe.overlap.similarity import Gram, Run, grams
+from rlpipe.overlap.similarity import Gram, Run, gram_runs, grams, places
 
 SIGN = "0"  # stands for any number
 
@@ -51,6 +51,11 @@ def worded(train: Wording, evaluation: Wording, found: Sequence[Run], n: int) ->
         return equal or here.count(None) >= n - 1 or run.words == len(evaluation.words)
 
     return [run for run in found if is_worded(run)]
+
+
+def shared(train: Wording, evaluation: Wording, n: int) -> list[Run]:
+    """The stretches of one wording that both texts hold, of at least n words."""
+    return worded(train, evaluation, gram_runs(train.grams(n), places(evaluation.grams(n)), n), n)
 
 
 def same_numbers(train: Wording, evaluation: Wording, found: Sequence[Run]) -> bool:
