@@ -100,6 +100,12 @@ def numbered_template(text: str, beside: Neighbours) -> str:
     return f"17. {changed}" if changed != text else text
 
 
+def one_beside(text: str, beside: Neighbours) -> str:
+    """One number changed, behind a question that may hold the original one."""
+    changed = one_number(text, beside)
+    return f"1) {beside.others(1)[0]}\n2) {changed}" if changed != text else text
+
+
 COPIES: dict[str, Alter] = {
     "verbatim": lambda text, beside: text,
     "`17. ` in front": lambda text, beside: f"17. {text}",
@@ -116,8 +122,9 @@ COPIES: dict[str, Alter] = {
 }
 NOT_COPIES: dict[str, Alter] = {
     "all numbers changed": renumbered,
-    "the same, `17. ` in front": numbered_template,
+    "all changed, `17. ` in front": numbered_template,
     "one number changed": one_number,
+    "one changed, a question in front": one_beside,
 }
 PARTS: dict[str, Alter] = {
     "first half": first_half,

@@ -81,11 +81,19 @@ def same_numbers(train: Wording, evaluation: Wording, found: Sequence[Run]) -> b
 
 
 def _inner(run: Run, train: Wording, evaluation: Wording) -> Run:
-    """A run without numbers at its ends that differ: those it may have reached by chance, behind words in common."""
+    """A run without numbers at its ends that differ: those it may have reached by chance, behind words in common.
+
+    The ends of the evaluation text are no such places: nothing of it goes on there.
+    """
+
+    def differ(i: int) -> bool:
+        here = run.evaluation + i
+        return 0 < here < len(evaluation.words) - 1 and evaluation.values[here] != train.values[run.train + i]
+
     first, end = 0, run.words
-    while first < end and train.values[run.train + first] != evaluation.values[run.evaluation + first]:
+    while first < end and differ(first):
         first += 1
-    while end > first and train.values[run.train + end - 1] != evaluation.values[run.evaluation + end - 1]:
+    while end > first and differ(end - 1):
         end -= 1
     return Run(run.train + first, run.evaluation + first, end - first)
 

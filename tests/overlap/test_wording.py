@@ -68,10 +68,16 @@ def test_without_a_stretch_in_common_all_numbers_of_the_evaluation_text_are_want
 def test_numbers_reached_by_chance_do_not_part_a_piece_from_its_original() -> None:
     """Behind the piece the training text goes on with a number where the original has another one."""
     piece = "there are boxes of apples in the old barn with"
-    first, second = wording(f"{piece} 5"), wording(f"{piece} 8")
+    first, second = wording(f"{piece} 5"), wording(f"{piece} 8 doors")
     assert not same_numbers(first, second, shared(first, second, 8)), "neither holds the other's number"
-    first, second = wording(f"{piece} 5"), wording(f"5 men say {piece} 8")
+    first, second = wording(f"{piece} 5"), wording(f"5 men say {piece} 8 doors")
     assert same_numbers(first, second, shared(first, second, 8))
+
+
+def test_at_the_ends_of_the_evaluation_text_a_number_counts() -> None:
+    text = "12 hens of the farmer lay eggs on each day of the week, and the ducks lay 3"
+    for other in (text.replace("12", "13"), text.replace("lay 3", "lay 4")):
+        assert not same(f"3 of 12 are left. {other}", text)
 
 
 def test_runs_of_mostly_numbers_are_no_wording() -> None:
