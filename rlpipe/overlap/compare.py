@@ -50,7 +50,7 @@ class TrainText:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a pair has in common.
+    """What a pair has in common; operators are compared where the words are equal.
 
     `runs` are shared words that are not wording common to the evaluation texts. In `coverage` any number equals any
     other; whether they are the same is said by `same_numbers`.
@@ -97,18 +97,29 @@ def compare(train: TrainText, evaluation: EvalText) -> Overlap:
     found = worded(wording, evaluation.wording, gram_runs(evaluation.grams(wording), evaluation.places, n), n)
     evident = _evidence(found, evaluation)
     parts = [p for run in evident for p in equal_parts(run, wording.words, evaluation.words, n)]
-    wholes = exact or (evaluation.short and not found)
+    if exact or (evaluation.short and not found):
+        numbers = normalize.same_numbers(train.text, evaluation.text)
+    else:
+        numbers = same_numbers(wording, evaluation.wording, found)
     return Overlap(
         exact=exact,
-        same_numbers=normalize.same_numbers(train.text, evaluation.text)
-        if wholes
-        else same_numbers(wording, evaluation.wording, found),
-        same_operators=normalize.operators(train.text) == evaluation.operators,
+        same_numbers=numbers,
+        same_operators=not exact or _same_operators(train, evaluation),
         runs=tuple(in_order(parts)),
         coverage=coverage(evident, len(evaluation.words)),
         jaccard=jaccard(frozenset(grams(wording.words, evaluation.shingle)), evaluation.shingles),
         lcs=_lcs(train.tokens, evaluation) if evaluation.short else None,
     )
+
+
+def _same_operators(train: TrainText, evaluation: EvalText) -> bool:
+    """Of texts with equal words: whether the operators are equal, but for marks of lists and of emphasis around words."""
+    if normalize.operators(train.text) == evaluation.operators:
+        return True
+    if not evaluation.operators:
+        return not normalize.has_computation(train.text)
+    n = len(evaluation.words)
+    return tuple(evaluation.words) in grams(train.formula.words, n)
 
 
 def _evidence(found: list[Run], evaluation: EvalText) -> list[Run]:

@@ -82,6 +82,13 @@ def operators(text: str) -> tuple[str, ...]:
     return tuple(_OPERATOR.findall(folded(text)))
 
 
+def has_computation(text: str) -> bool:
+    """Whether an operator stands beside a number; `**` around a word and `- ` before a sentence do not."""
+    plain = folded(text)
+    beside = ((plain[: m.start()].rstrip()[-1:], plain[m.end() :].lstrip()[:1]) for m in _OPERATOR.finditer(plain))
+    return any(left.isdigit() or right.isdigit() for left, right in beside)
+
+
 def numbers(text: str) -> Counter[str]:
     """The numbers of a text as it writes them (N2)."""
     return Counter(NUMBER.findall(folded(text)))

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from benchmarks.alterations import COPIES, KINDS, NOT_COPIES, PARTS
-from benchmarks.copies import WORD_PROBLEMS, alarms, decisions, field, generated
+from benchmarks.copies import WORD_PROBLEMS, alarms, decisions, field, frame, generated
+from rlpipe.overlap.scan import Scan, index_of
 from tests.curate.data import gsm8k
 
 
@@ -54,6 +55,22 @@ def test_a_stock_phrase_is_neither_copy_nor_template() -> None:
     counts, rows = alarms(train, test)
     assert rows <= 0.001 * len(train)
     assert counts["template"] <= 12, counts
+
+
+@pytest.mark.parametrize(
+    ("train", "evaluation", "decision"),
+    [
+        ("- What is 2 + 2, all told?", "What is 2+2, all told?", "drop"),
+        ("**Who** wrote *Hamlet*, in the end, for 3 coins?", "Who wrote Hamlet, in the end, for 3 coins?", "drop"),
+        ("It fell from -5 to 3, by how much?", "It fell from 5 to 3, by how much?", "template"),
+        ("What is 2 + -2, all told?", "What is 2+2, all told?", "template"),
+        ("What is 2 2, all told?", "What is 2+2, all told?", "template"),
+    ],
+)
+def test_marks_around_a_copy_are_no_operators(train: str, evaluation: str, decision: str) -> None:
+    assert [
+        p.finding.decision for p in Scan(index_of([frame([("e", evaluation)])])).pairs([frame([("t", train)])])
+    ] == [decision]
 
 
 @pytest.mark.parametrize("phrase", ["What is the sum of the ages of", "how many hours in 3 days does he spend"])

@@ -41,6 +41,11 @@ def test_what_stands_around_a_copy_does_not_count(train: str) -> None:
     assert same(train)
 
 
+def test_a_part_of_a_text_that_repeats_itself_is_a_part() -> None:
+    first = "Tom buys 5 red apples at the market in Lyon for 3 coins."
+    assert same(first, f"{first} Ann buys 8 red apples at the market in Lyon for 6 coins.")
+
+
 @pytest.mark.parametrize(
     "train",
     [
@@ -119,6 +124,10 @@ def test_hashes_hold_what_the_definitions_hold(kind: str) -> None:
         assert [signs[w] for w in text.signs] == found.sign[own].tolist()
     assert len(set(words.values())) == len(words)
     assert len(set(signs.values())) == len(signs)
+
+
+def test_grams_of_nothing_but_numbers_are_as_they_are_written() -> None:
+    assert wording("add 1 2 three").grams(2) == [("add", "0"), ("1", "2"), ("2", "three")]
 
 
 def test_values() -> None:
