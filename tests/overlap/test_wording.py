@@ -64,6 +64,11 @@ def test_one_other_number_is_another_instance(train: str) -> None:
     assert not same(train), "numbers in order, at their places"
 
 
+def test_a_number_that_is_read_inside_is_not_counted_outside() -> None:
+    once = "the old baker of the village sells 12 loaves a day"
+    assert not same(f"{once} {once} to 5 inns", f"{once} for 12 houses")
+
+
 def test_without_a_stretch_in_common_all_numbers_of_the_evaluation_text_are_wanted() -> None:
     assert same("with 30, 12 and 7 (and 5) told quite differently")
     assert not same("with 30 and 12 told quite differently")
