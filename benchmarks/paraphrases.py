@@ -2,7 +2,7 @@
 
     python -m benchmarks.paraphrases [--model DIR] [--gsm8k DIR] [--train 1000] [--test 300]
 
-`paraphrases.jsonl` holds word problems and the same problems in other words, written by hand in six styles. The
+`paraphrases.jsonl` holds word problems and the same problems in other words, written for this in six styles. The
 problems are the evaluation side, the rewritten ones stand among training questions, and all stages run as in the
 pipeline, without a judge. With GSM8K (DIR, or the variable RLPIPE_TEST_DATA) so many of its questions join either side:
 pairs of them are false alarms. Without it false alarms are pairs of different problems of the list. The encoder is the

@@ -97,13 +97,9 @@ def compare(train: TrainText, evaluation: EvalText) -> Overlap:
     found = worded(wording, evaluation.wording, gram_runs(evaluation.grams(wording), evaluation.places, n), n)
     evident = _evidence(found, evaluation)
     parts = [p for run in evident for p in equal_parts(run, wording.words, evaluation.words, n)]
-    if exact or (evaluation.short and not found):
-        numbers = normalize.same_numbers(train.text, evaluation.text)
-    else:
-        numbers = same_numbers(wording, evaluation.wording, found)
     return Overlap(
         exact=exact,
-        same_numbers=numbers,
+        same_numbers=same_numbers(wording, evaluation.wording, found),
         same_operators=not exact or _same_operators(train, evaluation),
         runs=tuple(in_order(parts)),
         coverage=coverage(evident, len(evaluation.words)),

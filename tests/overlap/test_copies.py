@@ -64,6 +64,7 @@ def test_a_stock_phrase_is_neither_copy_nor_template() -> None:
         ("**Who** wrote *Hamlet*, in the end, for 3 coins?", "Who wrote Hamlet, in the end, for 3 coins?", "drop"),
         ("It fell from -5 to 3, by how much?", "It fell from 5 to 3, by how much?", "template"),
         ("What is 2 + -2, all told?", "What is 2+2, all told?", "template"),
+        ("5. Compute 17+25. (2 points)", "Compute 17 + 25", "drop"),
         ("What is 2 2, all told?", "What is 2+2, all told?", "template"),
     ],
 )
