@@ -15,10 +15,12 @@ from rlpipe.curate.item import Item, Rejected, rejected
 from rlpipe.curate.settings import NearDuplicates
 from rlpipe.overlap import normalize
 from rlpipe.overlap.similarity import Gram, grams, jaccard
+from rlpipe.overlap.wording import Wording, same_numbers, shared
 
 MINHASH_SEED = 1
 WEIGHTS = (0.1, 0.9)  # of false positives and false negatives: candidates are verified, so recall is what counts
 SHINGLE, SHORT_SHINGLE, SHORT_WORDS = 5, 3, 20
+COMMON_WORDS = 8  # in a row, from which two texts have a stretch in common
 
 
 @dataclass
@@ -148,9 +150,16 @@ def _best(item: Item, shingles: frozenset[Gram], candidates: Sequence[Item], n: 
     scored = [
         (jaccard(shingles, _shingles(other, n)) or 0.0, other.id)
         for other in candidates
-        if other.answer == item.answer and normalize.same_numbers(item.text, other.text)
+        if other.answer == item.answer and _same_numbers(item.text, other.text)
     ]
     if not scored:
         return None
     score, name = max(scored)
     return name, score
+
+
+def _same_numbers(a: str, b: str) -> bool:
+    """Inside what the texts share, so that `17.` before one of them is no other number; of short texts as wholes."""
+    first, second = Wording(normalize.plain_words(a)), Wording(normalize.plain_words(b))
+    found = shared(first, second, COMMON_WORDS)
+    return same_numbers(first, second, found) if found else normalize.same_numbers(a, b)

@@ -7,9 +7,19 @@ from functools import cached_property
 from typing import Any, Literal
 
 from rlpipe.overlap import normalize
-from rlpipe.overlap.eval_text import EvalText
-from rlpipe.overlap.similarity import Run, coverage, grams, jaccard, lcs_ratio, runs
+from rlpipe.overlap.eval_text import EvalText, View
+from rlpipe.overlap.similarity import (
+    Run,
+    coverage,
+    equal_parts,
+    gram_runs,
+    grams,
+    in_order,
+    jaccard,
+    lcs_ratio,
+)
 from rlpipe.overlap.thresholds import OverlapThresholds
+from rlpipe.overlap.wording import Wording, same_numbers, worded
 
 Decision = Literal["drop", "review", "template", "keep"]
 Method = Literal["exact", "ngram", "jaccard", "lcs", "embedding"]
@@ -23,21 +33,28 @@ class TrainText:
         self.id, self.text, self.key = identity, text, key
 
     @cached_property
-    def plain_words(self) -> list[str]:
-        return normalize.words(self.text)
-
-    @cached_property
-    def terms(self) -> list[str]:
-        return normalize.terms(self.text)
-
-    @cached_property
     def tokens(self) -> list[str]:
         return normalize.tokens(self.text)
+
+    @cached_property
+    def plain(self) -> Wording:
+        return Wording(normalize.plain_words(self.text))
+
+    @cached_property
+    def formula(self) -> Wording:
+        return Wording(normalize.formula_words(self.text))
+
+    def wording(self, view: View) -> Wording:
+        return self.formula if view == "n2" else self.plain
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a pair has in common. `runs` are shared words that are not wording common to the evaluation texts."""
+    """What a pair has in common; operators are compared where the words are equal.
+
+    `runs` are shared words that are not wording common to the evaluation texts. In `coverage` any number equals any
+    other; whether they are the same is said by `same_numbers`.
+    """
 
     exact: bool
     same_numbers: bool
@@ -67,34 +84,47 @@ class Finding:
 def compare(train: TrainText, evaluation: EvalText) -> Overlap:
     """All the measures of a pair; a procedural problem is the same or is not, by its key.
 
-    Source: specification 2.1 and 2.4. Differs: the longest common subsequence is not asked of a text more than twice as
-    long, since a short text is a subsequence of almost any long one.
+    Source: specification 2.1 and 2.4. Differs: coverage looks past numbers, which the guard compares; a short text is also
+    looked for as a whole, and its longest common subsequence is not asked of a text more than twice as long, since a
+    short text is a subsequence of almost any long one.
     """
     if evaluation.key is not None:
         return Overlap(exact=train.key == evaluation.key, same_numbers=True, same_operators=True)
-    t = evaluation.thresholds
-    words = train.terms if evaluation.view == "n2" else train.plain_words
-    same_words = train.plain_words == evaluation.plain_words and bool(train.plain_words)
-    shingles = frozenset(grams(words, evaluation.shingle))
-    shared = () if evaluation.short else _evidence(runs(words, evaluation.places, t.coverage_ngram), evaluation)
+    wording = train.wording(evaluation.view)
+    same_words = train.plain.words == evaluation.plain_words and bool(evaluation.plain_words)
+    exact = same_words or normalize.folded(train.text) == normalize.folded(evaluation.text)
+    n = evaluation.gram
+    found = worded(wording, evaluation.wording, gram_runs(evaluation.grams(wording), evaluation.places, n), n)
+    evident = _evidence(found, evaluation)
+    parts = [p for run in evident for p in equal_parts(run, wording.words, evaluation.words, n)]
     return Overlap(
-        exact=same_words or normalize.folded(train.text) == normalize.folded(evaluation.text),
-        same_numbers=normalize.same_numbers(train.text, evaluation.text),
-        same_operators=normalize.operators(train.text) == evaluation.operators,
-        runs=shared,
-        coverage=coverage(shared, len(evaluation.words)),
-        jaccard=jaccard(shingles, evaluation.shingles),
+        exact=exact,
+        same_numbers=same_numbers(wording, evaluation.wording, found),
+        same_operators=not exact or _same_operators(train, evaluation),
+        runs=tuple(in_order(parts)),
+        coverage=coverage(evident, len(evaluation.words)),
+        jaccard=jaccard(frozenset(grams(wording.words, evaluation.shingle)), evaluation.shingles),
         lcs=_lcs(train.tokens, evaluation) if evaluation.short else None,
     )
 
 
-def _evidence(found: list[Run], evaluation: EvalText) -> tuple[Run, ...]:
+def _same_operators(train: TrainText, evaluation: EvalText) -> bool:
+    """Of texts with equal words: whether the operators are equal, but for marks of lists and of emphasis around words."""
+    if normalize.operators(train.text) == evaluation.operators:
+        return True
+    if not evaluation.operators:
+        return not normalize.has_computation(train.text)
+    n = len(evaluation.words)
+    return tuple(evaluation.words) in grams(train.formula.words, n)
+
+
+def _evidence(found: list[Run], evaluation: EvalText) -> list[Run]:
     """Runs that hold at least one n-gram which few evaluation texts have."""
     if not evaluation.boilerplate:
-        return tuple(found)
-    n = evaluation.thresholds.coverage_ngram
+        return found
+    n = evaluation.gram
     rare = [gram not in evaluation.boilerplate for gram in grams(evaluation.words, n)]
-    return tuple(run for run in found if any(rare[run.evaluation : run.evaluation + run.words - n + 1]))
+    return [run for run in found if any(rare[run.evaluation : run.evaluation + run.words - n + 1])]
 
 
 def _lcs(tokens: list[str], evaluation: EvalText) -> float | None:
@@ -105,11 +135,13 @@ def _lcs(tokens: list[str], evaluation: EvalText) -> float | None:
 def decide(overlap: Overlap, t: OverlapThresholds) -> Finding | None:
     """What becomes of the pair; None where no rule holds.
 
-    Source: specification 2.4. Differs: texts with the same words and other operators (`2 + 2`, `2 * 2`) are of one
-    template, as N1 cannot tell them apart.
+    With other numbers what would be dropped is of one template, and what would be reviewed is a phrase in common: nothing.
+
+    Source: specification 2.4. Differs: there any pair with other numbers is of one template; texts with the same words
+    and other operators (`2 + 2`, `2 * 2`) are of one template, as N1 cannot tell them apart.
     """
     finding = _gravest(overlap, t)
-    if finding is None:
+    if finding is None or (finding.decision == "review" and not overlap.same_numbers):
         return None
     if not overlap.same_numbers:
         return _template(finding, "other numbers")
@@ -126,8 +158,9 @@ def _template(finding: Finding, why: str) -> Finding:
 def _gravest(o: Overlap, t: OverlapThresholds) -> Finding | None:
     if o.exact:
         return Finding("drop", "exact", None, 1.0, 1.0, "the same text")
+    n = t.coverage_ngram if o.longest is None else min(t.coverage_ngram, o.longest.words)
     if o.coverage >= t.coverage_drop:
-        return Finding("drop", "ngram", t.coverage_ngram, o.coverage, t.coverage_drop, f"covers {o.coverage:.2f}")
+        return Finding("drop", "ngram", n, o.coverage, t.coverage_drop, f"covers {o.coverage:.2f}")
     if o.jaccard is not None and o.jaccard >= t.jaccard_drop:
         return Finding("drop", "jaccard", None, o.jaccard, t.jaccard_drop, f"Jaccard {o.jaccard:.2f}")
     if o.lcs is not None and o.lcs >= t.lcs_drop and o.same_numbers:

@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Literal
 
 from rlpipe.overlap import normalize
-from rlpipe.overlap.similarity import Gram, grams, positions
+from rlpipe.overlap.similarity import Gram, grams, places
 from rlpipe.overlap.thresholds import OverlapThresholds
+from rlpipe.overlap.wording import Wording
 
 View = Literal["n1", "n2"]
+WHOLE = 4  # words from which a short text is looked for as a whole inside others
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,19 @@ class EvalText:
 
     @cached_property
     def plain_words(self) -> list[str]:
-        return normalize.words(self.text)
+        return normalize.plain_words(self.text)
 
     @cached_property
     def words(self) -> list[str]:
-        return normalize.terms(self.text) if self.view == "n2" else self.plain_words
+        return normalize.formula_words(self.text) if self.view == "n2" else self.plain_words
+
+    @cached_property
+    def wording(self) -> Wording:
+        return Wording(self.words)
 
     @property
     def short(self) -> bool:
-        """Too short for coverage; compared by its longest common subsequence instead."""
+        """Too short for coverage; compared by its longest common subsequence instead, and looked for as a whole."""
         return len(self.plain_words) < self.thresholds.coverage_ngram
 
     @property
@@ -54,6 +60,17 @@ class EvalText:
     def shingles(self) -> frozenset[Gram]:
         return frozenset(grams(self.words, self.shingle))
 
+    @property
+    def gram(self) -> int:
+        """Words of the n-grams that are compared: all its words where they are too few for coverage."""
+        return len(self.words) if self.short else self.thresholds.coverage_ngram
+
+    def grams(self, wording: Wording) -> list[Gram]:
+        """The n-grams of any text that are compared with this one's; of a short text with its numbers."""
+        if self.short:
+            return grams(wording.words, self.gram) if self.gram >= WHOLE else []
+        return wording.grams(self.gram)
+
     @cached_property
     def places(self) -> dict[Gram, list[int]]:
-        return positions(self.words, self.thresholds.coverage_ngram)
+        return places(self.grams(self.wording))

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-VERSION = "1"  # of the normalisation: recorded with every overlap, to be raised when a rule below changes
+VERSION = "2"  # of the normalisation: recorded with every overlap, to be raised when a rule below changes
 
 WORDS = re.compile(r"\w+")
+PLAIN = re.compile(r"\d+(?:\.\d+)?|[^\W\d]+")
 TOKENS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
 TERMS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\s\w.,;:?!'\"‘’“”]|_")
 PROCEDURAL = ("rlpipe/", "reasoning_gym/")  # sources whose problems have parameters
@@ -31,13 +32,31 @@ _ORDER = re.compile(r"^\s*solve the following math problem step by step\b", re.I
 _UNITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"]
 _UNITS += ["fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
 _TENS = ["ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_SPELLED = {word: str(i) for i, word in enumerate(["zero", *_UNITS])}
-_SPELLED |= {word: str(10 * i) for i, word in enumerate(_TENS, start=1)}
+SPELLED = {word: str(i) for i, word in enumerate(["zero", *_UNITS])}
+SPELLED |= {word: str(10 * i) for i, word in enumerate(_TENS, start=1)}
 
 
 def folded(text: str) -> str:
     """NFKC, then case-folded."""
     return text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
+def without_separators(text: str) -> str:
+    """Folded, with `1,000` as `1000`."""
+    return _THOUSANDS.sub("", folded(text))
+
+
+def plain_words(text: str) -> list[str]:
+    """N1 with numbers whole and by themselves, `1,000` as 1000 and `5kg` in two: what texts are compared by.
+
+    Differs: specification 2.4 cuts numbers at every mark, and then `2.5` and `2, 5` are equal.
+    """
+    return PLAIN.findall(without_separators(text))
+
+
+def formula_words(text: str) -> list[str]:
+    """`terms` without thousands separators: what texts are compared by where operators carry meaning."""
+    return TERMS.findall(without_separators(text))
 
 
 def words(text: str) -> list[str]:
@@ -63,6 +82,13 @@ def operators(text: str) -> tuple[str, ...]:
     return tuple(_OPERATOR.findall(folded(text)))
 
 
+def has_computation(text: str) -> bool:
+    """Whether an operator stands beside a number; `**` around a word and `- ` before a sentence do not."""
+    plain = folded(text)
+    beside = ((plain[: m.start()].rstrip()[-1:], plain[m.end() :].lstrip()[:1]) for m in _OPERATOR.finditer(plain))
+    return any(left.isdigit() or right.isdigit() for left, right in beside)
+
+
 def numbers(text: str) -> Counter[str]:
     """The numbers of a text as it writes them (N2)."""
     return Counter(NUMBER.findall(folded(text)))
@@ -70,13 +96,13 @@ def numbers(text: str) -> Counter[str]:
 
 def spelled_numbers(text: str) -> Counter[str]:
     """The numbers of a text as values: thousands separators removed, number words up to ninety read."""
-    plain = _THOUSANDS.sub("", folded(text))
-    spelled = (_SPELLED[word] for word in re.findall(r"[^\W\d_]+", plain) if word in _SPELLED)
+    plain = without_separators(text)
+    spelled = (SPELLED[word] for word in re.findall(r"[^\W\d_]+", plain) if word in SPELLED)
     return Counter(NUMBER.findall(plain)) + Counter(spelled)
 
 
 def same_numbers(a: str, b: str) -> bool:
-    """The number guard: whether two texts hold the same numbers, however they write them.
+    """Whether two whole texts hold the same numbers, however they write them.
 
     Source: specification 2.4. Differs: `1,000` equals `1000` and `three` equals `3`, so that rewriting a number does
     not turn a copy into another instance of its template.

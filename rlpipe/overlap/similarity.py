@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Words = Sequence[str]
@@ -25,8 +25,13 @@ def grams(words: Words, n: int) -> list[Gram]:
 
 def positions(words: Words, n: int) -> dict[Gram, list[int]]:
     """Where each n-gram begins."""
+    return places(grams(words, n))
+
+
+def places(all_grams: Sequence[Gram]) -> dict[Gram, list[int]]:
+    """Where each of the n-grams stands among them."""
     found: dict[Gram, list[int]] = {}
-    for i, gram in enumerate(grams(words, n)):
+    for i, gram in enumerate(all_grams):
         found.setdefault(gram, []).append(i)
     return found
 
@@ -36,9 +41,14 @@ def runs(train: Words, evaluation: Mapping[Gram, list[int]], n: int) -> list[Run
 
     Returns: runs by their place in the evaluation text, the longer first where two begin together.
     """
+    return gram_runs(grams(train, n), evaluation, n)
+
+
+def gram_runs(train: Sequence[Gram], evaluation: Mapping[Gram, list[int]], n: int) -> list[Run]:
+    """`runs`, given the n-grams of the training text instead of its words."""
     open_runs: dict[int, Run] = {}
     closed: list[Run] = []
-    for i, gram in enumerate(grams(train, n)):
+    for i, gram in enumerate(train):
         still_open = {}
         for j in evaluation.get(gram, ()):
             run = open_runs.pop(i - j, None)
@@ -46,7 +56,22 @@ def runs(train: Words, evaluation: Mapping[Gram, list[int]], n: int) -> list[Run
         closed += open_runs.values()
         open_runs = still_open
     closed += open_runs.values()
-    return sorted(closed, key=lambda run: (run.evaluation, -run.words, run.train))
+    return in_order(closed)
+
+
+def in_order(found: Sequence[Run]) -> list[Run]:
+    """Runs by their place in the evaluation text, the longer first where two begin together."""
+    return sorted(found, key=lambda run: (run.evaluation, -run.words, run.train))
+
+
+def equal_parts(run: Run, train: Words, evaluation: Words, n: int) -> Iterator[Run]:
+    """The maximal parts of a run, of at least n words, in which both texts have equal words."""
+    start = 0
+    for i in range(run.words + 1):
+        if i == run.words or train[run.train + i] != evaluation[run.evaluation + i]:
+            if i - start >= n:
+                yield Run(run.train + start, run.evaluation + start, i - start)
+            start = i + 1
 
 
 def coverage(found: Sequence[Run], num_words: int) -> float:

@@ -14,7 +14,7 @@ from rlpipe.overlap.word_hashes import Postings, WordHashes, count_pairs, distin
 
 
 class ViewIndex:
-    """The evaluation texts of one view: n-grams for coverage, and shingles of either length for Jaccard."""
+    """The evaluation texts of one view: n-grams for coverage, any number equal to any other, and shingles for Jaccard."""
 
     def __init__(self, texts: Sequence[EvalText], members: Sequence[int], view: View, thresholds: OverlapThresholds):
         self.view, self.thresholds = view, thresholds
@@ -23,7 +23,13 @@ class ViewIndex:
         hashes = word_hashes([texts[i].text for i in members], view)
         t = thresholds
         self.most = max(t.boilerplate_rows, int(t.boilerplate_share * len(members)))
-        self.cover = Postings(*self._grams(hashes, t.coverage_ngram, [not texts[i].short for i in members]), self.most)
+        long = [not texts[i].short for i in members]
+        rows, keys = self._grams(hashes.wording, t.coverage_ngram, long)
+        self.wording = Postings(rows, keys, self.most)
+        # Where more texts than may be have one wording, their numbers are what tells them apart.
+        common = np.isin(keys, self.wording.common)
+        rows, keys = self._grams(hashes, t.coverage_ngram, long)
+        self.cover = Postings(rows[common], keys[common], self.most)
         self.shingles: dict[int, tuple[Postings, NDArray[np.int64]]] = {}
         for n in {t.shingle, t.short_shingle}:
             chosen = [texts[i].shingle == n for i in members]
@@ -49,13 +55,18 @@ class ViewIndex:
 
     def candidates(self, hashes: WordHashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs (training row of the batch, evaluation text) that share enough of their words."""
-        rows, members = self.cover.find(*gram_hashes(hashes, self.thresholds.coverage_ngram))
-        found = [count_pairs(rows, members, len(self.members))[:2]]
+        n, found = self.thresholds.coverage_ngram, []
+        for postings, words in ((self.wording, hashes.wording), (self.cover, hashes)):
+            if len(postings.keys):
+                rows, members = postings.find(*gram_hashes(words, n))
+                found.append(count_pairs(rows, members, len(self.members))[:2])
         for n, (postings, needed) in self.shingles.items():
             rows, members = postings.find(*gram_hashes(hashes, n))
             rows, members, counts = count_pairs(rows, members, len(self.members))
             enough = counts >= needed[members]
             found.append((rows[enough], members[enough]))
+        if not found:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         rows, members = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return rows, self.members[members]
 

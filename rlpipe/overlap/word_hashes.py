@@ -7,29 +7,43 @@ compared word by word afterwards, so no result depends on them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rlpipe.overlap import normalize
+from rlpipe.overlap import normalize, wording
 
 Kind = Literal["n1", "n2", "tokens", "numbers"]
-PATTERN = {"n1": normalize.WORDS, "n2": normalize.TERMS, "tokens": normalize.TOKENS, "numbers": normalize.NUMBER}
+PATTERN = {"n1": normalize.PLAIN, "n2": normalize.TERMS, "tokens": normalize.TOKENS, "numbers": normalize.NUMBER}
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 # Of these characters alone both regular-expression engines hold the same opinion, and folding is lower-casing.
 _PLAIN = r"^[\t-\r -~]*$"
+_SPELLED = pl.Series(list(normalize.SPELLED)).hash(seed=0).to_numpy()
+_SHIFT = np.uint64(48)
+_SEEN = np.zeros(2**16, bool)  # by the first 16 bits of a hash: cheaper to ask than the list
+_SEEN[_SPELLED >> _SHIFT] = True
+_SEPARATED = r"\d,\d{3}"  # may hold a thousands separator
 
 
 @dataclass(frozen=True)
 class WordHashes:
-    """Words of R texts, texts one after the other: `row` `[N]` says whose word it is, `word` `[N]` is its hash."""
+    """Words of R texts, texts one after the other: `row` `[N]` says whose word it is, `word` `[N]` is its hash.
+
+    `sign` `[N]` is the hash of the word with signs for numbers (`wording.Wording`).
+    """
 
     row: NDArray[np.int64]
     word: NDArray[np.uint64]
+    sign: NDArray[np.uint64]
     num_rows: int
+
+    @property
+    def wording(self) -> WordHashes:
+        """The same words, any number equal to any other."""
+        return replace(self, word=self.sign)
 
 
 def word_hashes(texts: Sequence[str] | pl.Series, kind: Kind) -> WordHashes:
@@ -38,7 +52,7 @@ def word_hashes(texts: Sequence[str] | pl.Series, kind: Kind) -> WordHashes:
     Plain ASCII texts, nearly all, are split by polars; the others by the definition itself.
     """
     series = texts if isinstance(texts, pl.Series) else pl.Series(list(texts), dtype=pl.String)
-    plain = series.str.contains(_PLAIN).to_numpy()
+    plain = (series.str.contains(_PLAIN) & ~series.str.contains(_SEPARATED)).to_numpy()
     index = np.arange(len(series))
     parts = []
     if plain.any():
@@ -46,17 +60,32 @@ def word_hashes(texts: Sequence[str] | pl.Series, kind: Kind) -> WordHashes:
         parts.append(_flat(split, index[plain]))
     if not plain.all():
         pattern = PATTERN[kind]
-        lists = [pattern.findall(normalize.folded(text)) for text in series.filter(pl.Series(~plain))]
+        lists = [pattern.findall(normalize.without_separators(text)) for text in series.filter(pl.Series(~plain))]
         parts.append(_flat(pl.Series(lists, dtype=pl.List(pl.String)), index[~plain]))
     if not parts:
-        return WordHashes(np.zeros(0, np.int64), np.zeros(0, np.uint64), 0)
-    return WordHashes(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), len(series))
+        return WordHashes(np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint64), 0)
+    row, word, sign = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return WordHashes(row, word, sign, len(series))
 
 
-def _flat(lists: pl.Series, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def _flat(
+    lists: pl.Series, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
     counts = lists.list.len().to_numpy().astype(np.int64)
     words = lists.filter(pl.Series(counts > 0)).explode()
-    return np.repeat(rows, counts), words.hash(seed=0).to_numpy()
+    hashes = words.hash(seed=0).to_numpy()
+    return np.repeat(rows, counts), hashes, _signs(words, hashes)
+
+
+def _signs(words: pl.Series, hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hashes of the words with the sign for every number. Of ASCII words only those below `:` can begin with a digit."""
+    signs = hashes.copy()
+    below = np.flatnonzero(((words < ":") | (words > "~")).to_numpy())
+    digits = words.gather(below).str.contains(r"^\d").to_numpy()
+    spelled = np.flatnonzero(_SEEN[hashes >> _SHIFT])
+    spelled = spelled[np.isin(hashes[spelled], _SPELLED)]
+    signs[below[digits]] = signs[spelled] = pl.Series([wording.SIGN]).hash(seed=0)[0]
+    return signs
 
 
 def gram_hashes(words: WordHashes, n: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:

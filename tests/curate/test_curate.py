@@ -99,6 +99,22 @@ def test_every_row_left_out_says_why_and_against_what(train: str, test: str, tmp
     assert artifacts.read(tmp_path / "rejected.parquet", artifacts.REJECTED).height == len(found.rejected)
 
 
+def test_a_number_before_a_copy_makes_no_other_problem(test: str, tmp_path: Path) -> None:
+    once = STORY.format(who="Ana", n=5)
+    rows = [
+        row(once, 10),
+        row(f"17. {once}", 10),
+        row(once.replace("5", "9"), 10),
+        row(f"8. {FILLER.format(n=11)}", 121),
+    ]
+    train = written(tmp_path / "numbered.jsonl", rows)
+    found = reasons(curated({"path": train, "splits": LEARNING}, {"path": test, "split": "test"}))
+    left_out = {place: reason for place, reason in found.items() if place.startswith("numbered")}
+    (twin,) = set(left_out) - {"numbered.jsonl:4"}
+    assert twin in ("numbered.jsonl:1", "numbered.jsonl:2"), "the third is another instance"
+    assert left_out == {twin: ("duplicate", "near duplicate"), "numbered.jsonl:4": ("decontaminate", "drop, ngram")}
+
+
 def test_policies(train: str, test: str) -> None:
     sources = {"path": train, "splits": LEARNING}, {"path": test, "split": "test"}
     strict = curated(*sources, decontamination={"template": "drop"})

@@ -29,16 +29,16 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_overlap_of_train_with_test(imported: dict[str, Path], tmp_path: Path) -> None:
-    """No question of the test set stands in the training set; 35 share their wording with other numbers."""
+    """No question of the test set stands in the training set; nine share half their wording with other numbers."""
     out = tmp_path / "overlap.parquet"
     found = overlap(*(batches(TextFile(imported[side])) for side in ("train", "test")), out)["openai/gsm8k"]
-    assert found["n_by_decision"] == {"drop": 0, "review": 0, "template": 35}
+    assert found["n_by_decision"] == {"drop": 0, "review": 1, "template": 9}
     pairs = artifacts.read(out, artifacts.CONTAMINATION).filter(pl.col("record_type") == "pair")
-    assert pairs["train_id"].n_unique() == 44
+    assert pairs["train_id"].n_unique() == 11
     stamps = pairs.filter(pl.col("matched_span").str.contains("stamps had a snowflake design"))
     assert stamps["decision"].to_list() == ["template"]
     clean = clean_subset(out, imported["test"])
-    assert len(clean) == 1284
+    assert len(clean) == 1309
     assert not set(clean) & set(pairs["eval_id"])
 
 

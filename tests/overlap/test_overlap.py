@@ -66,6 +66,35 @@ def test_short_texts_by_their_longest_common_subsequence() -> None:
     assert flagged({"long": long}, evaluation) == {}, "a short text is a subsequence of almost any long one"
 
 
+def test_short_texts_stand_as_a_whole_in_others() -> None:
+    evaluation = {"n": "What is 17 + 25?", "w": "Who wrote Hamlet, the play?", "s": "Who wrote it?"}
+    shots = "Q: What is 3 + 4? A: 7 Q: Who was the father of the man who sailed to the west that year? A: none known"
+    train = {"a": f"{shots} Q: {evaluation['n']} A:", "b": f"5. {evaluation['w']} (2 points) {shots}", "c": shots}
+    assert flagged(train, evaluation) == {("a", "n"): "drop", ("b", "w"): "drop"}
+    assert flagged({"t": f"{shots} What is 17 + 26?", "u": f"{shots} What is 17 - 25?"}, evaluation) == {}
+    assert flagged({"s": f"{shots} Who wrote it? Nobody knows"}, evaluation) == {}, "three words are no evidence"
+
+
+def test_with_other_numbers_half_the_wording_is_a_template_and_less_is_nothing() -> None:
+    half = "A farmer drives 40 crates of ripe plums to the market in Lyon every morning."
+    rest = "There two women of the village sell them, crate by crate, while he drinks a coffee and reads."
+    other = half.replace("40", "50")
+    assert flagged({"t": other}, {"e": f"{half} {rest[:60]}"}) == {("t", "e"): "template"}
+    assert flagged({"t": other}, {"e": f"{half} {rest}"}) == {}
+    assert flagged({"t": half}, {"e": f"{half} {rest}"}) == {("t", "e"): "review"}, "with its numbers it is a part"
+
+
+def test_a_benchmark_of_one_template_is_told_apart_by_numbers() -> None:
+    """All rows share one wording, which is no evidence; the stretches with their numbers are."""
+    ask = "A shop has {} boxes with {} pens in each of them and sells {} pens a day; how many days do they last?"
+    evaluation = {f"e{i}": ask.format(10 + i, 100 + i, 1000 + i) for i in range(40)}
+    train = {"copy": "Problem 5: " + evaluation["e7"], "sibling": ask.format(7, 8, 9)}
+    assert {name: d for (t, name), d in flagged(train, evaluation).items() if t == "copy" and d == "drop"} == {
+        "e7": "drop"
+    }
+    assert not [d for (t, _), d in flagged(train, evaluation).items() if t == "sibling" and d != "template"]
+
+
 def test_jaccard_finds_what_coverage_does_not() -> None:
     words_ = [f"word{chr(97 + i)}" for i in range(20)]
     train = " ".join([*words_[:10], "new", *words_[10:]])
@@ -205,7 +234,10 @@ def test_layouts_of_text_files_agree(tmp_path: Path) -> None:
         assert frame.rows() == [("p", "s", LONG, None)], name
 
 
-WORDS = st.lists(st.sampled_from(["apple", "buys", "7", "12", "pears", "how", "many", "are", "left"]), max_size=40)
+WORDS = st.lists(
+    st.sampled_from(["apple", "buys", "7", "seven", "1,200", "1200", "pears", "how", "many", "are", "left"]),
+    max_size=40,
+)
 
 
 @settings(max_examples=60, deadline=None)
