@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from rlpipe import artifacts, models
+from rlpipe.policy.precision import arithmetic, with_master_weights
 from rlpipe.train import run as run_module
 from rlpipe.train.run import Job, train
 from rlpipe.train.settings import PhaseSettings, TrainSettings
@@ -148,3 +149,25 @@ def test_a_failing_verifier_ends_the_run_and_names_a_prompt(
     monkeypatch.setattr(run_module, "ErrorRate", lambda: ErrorRate(minimum=5))
     with pytest.raises(VerifierFailing, match=r"prompt p\d"):
         run(policy, tmp_path / "out", ["grpo"])
+
+
+def test_a_run_in_bfloat16_moves_float32_weights_by_small_steps(policy: Path, tmp_path: Path) -> None:
+    model, tokenizer = tiny_policy()
+    models.save_policy(with_master_weights(model, "bfloat16"), tokenizer, tmp_path / "start")
+    small = SETTINGS.model_copy(update={"steps": 2, "learning_rate": 1e-6})
+    out = run(tmp_path / "start", tmp_path / "out", ["grpo"], small)
+    trained, _ = models.load_policy(out / "policy")
+    assert (next(trained.parameters()).dtype, arithmetic(trained)) == (torch.float32, torch.bfloat16)
+    before = models.load_policy(tmp_path / "start")[0]
+    pairs = list(zip(before.parameters(), trained.parameters(), strict=True))
+    moved = sum(int((a != b).sum()) for a, b in pairs) / sum(a.numel() for a, _ in pairs)
+    assert moved > 0.9
+    rows = pl.read_parquet(out / "rollouts.parquet")
+    assert rows["policy_step"].n_unique() == 2
+
+
+def test_weights_of_low_precision_are_not_trained(policy: Path, tmp_path: Path) -> None:
+    model, tokenizer = tiny_policy()
+    models.save_policy(model.bfloat16(), tokenizer, tmp_path / "start")
+    with pytest.raises(ValueError, match="is bfloat16, in which most updates"):
+        run(tmp_path / "start", tmp_path / "out", ["grpo"])
