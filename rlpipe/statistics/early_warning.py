@@ -181,10 +181,12 @@ def spikes(x: Float[Array, "... T"]) -> Bool[Array, "... T"]:
     """Where a value exceeds the median of the 50 before it by 6 median absolute deviations, for the second time in 5 steps."""
     over = np.zeros(x.shape, dtype=bool)
     if x.shape[-1] > BEFORE:
-        past = sliding_window_view(x, BEFORE, axis=-1)[..., :-1, :]
-        median = np.median(past, axis=-1)
-        mad = np.median(np.abs(past - median[..., None]), axis=-1)
-        over[..., BEFORE:] = (x[..., BEFORE:] > median + MADS * mad) & (mad > 0)
+        past, now = sliding_window_view(x, BEFORE, axis=-1)[..., :-1, :], x[..., BEFORE:]
+        above = now - _median(past)[..., 0]
+        high = above > 0
+        candidates = past[high]
+        mad = _median(np.abs(candidates - _median(candidates)))[..., 0]
+        over[..., BEFORE:][high] = (above[high] > MADS * mad) & (mad > 0)
     padded = np.concatenate([np.zeros((*x.shape[:-1], WITHIN - 1), dtype=bool), over], axis=-1)
     return over & (sliding_window_view(padded, WITHIN, axis=-1).sum(-1) >= 2)
 
@@ -193,6 +195,12 @@ def false_alarms(x: Float[Array, "T"], planned: int) -> tuple[float, float]:
     """Share of 199 series of this length and autocorrelation for which each rule rings: slowing down, and spikes."""
     e = detrended(x)
     return _false_alarms(_rounded(autocorrelation(e)) if e @ e > 0 else 0.0, len(x), planned)
+
+
+def _median(x: Float[Array, "... 50"]) -> Float[Array, "... 1"]:
+    """Of the last axis, by sorting: five times as fast as `numpy.median` on many short rows."""
+    half = x.shape[-1] // 2
+    return np.asarray(np.sort(x, axis=-1)[..., half - 1 : half + 1].mean(-1, keepdims=True))
 
 
 @cache
