@@ -11,10 +11,11 @@ from typing import Any
 import polars as pl
 
 from rlpipe.contamination.probes import scores
+from rlpipe.contamination.probes.representation import reaction_scores
 
 VERSION = "1"
-GREEDY, SECOND, NOISE, SAMPLE = "greedy", "critique", "noise", "sample"
-PASSES = (GREEDY, SECOND, NOISE, SAMPLE)
+GREEDY, SECOND, NOISE, SAMPLE, STATES = "greedy", "critique", "noise", "sample", "states"
+PASSES = (GREEDY, SECOND, NOISE, SAMPLE, STATES)
 MEMBER, NONMEMBER, SUSPECT = "member", "nonmember", "suspect"
 NO_SCORE = "too short, or a pass is missing"
 Row = Mapping[str, Any]
@@ -22,16 +23,20 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Paths:
-    """Everything one policy wrote about one prompt: its rows of `probes.parquet` by pass."""
+    """Everything one policy wrote about one prompt: its rows of `probes.parquet` by pass, and how its states react."""
 
     greedy: Row = field(default_factory=dict)
     second: Row = field(default_factory=dict)
     noise: Row = field(default_factory=dict)
     samples: tuple[Row, ...] = ()
+    reaction: float = math.nan
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Paths:
-        """Raises: ValueError for an unknown pass, or for two greedy, critique or noise rows of one prompt."""
+    def of(cls, rows: Iterable[Row], reaction: float = math.nan) -> Paths:
+        """`reaction`: how its hidden states react, among all prompts asked (`representation.reaction_scores`).
+
+        Raises: ValueError for an unknown pass, or for two rows of one prompt in a pass that is not `sample`.
+        """
         single: dict[str, Row] = {}
         samples: list[Row] = []
         for row in rows:
@@ -43,7 +48,7 @@ class Paths:
             else:
                 single[row["pass"]] = row
         samples.sort(key=lambda r: r["sample_index"])
-        return cls(single.get(GREEDY, {}), single.get(SECOND, {}), single.get(NOISE, {}), tuple(samples))
+        return cls(single.get(GREEDY, {}), single.get(SECOND, {}), single.get(NOISE, {}), tuple(samples), reaction)
 
 
 def _path(row: Row, column: str) -> Any:
@@ -149,6 +154,13 @@ DETECTORS: dict[str, Detector] = {
             "training on a prompt leaves little doubt about its tokens",
             lambda p: scores.greedy_entropy(_path(p.greedy, "entropies")),
         ),
+        Detector(
+            "lara",
+            "LaRA, reconstructed",
+            +1,
+            "its states move further when part of the prompt is left out, all one way, and less when it is reworded",
+            lambda p: p.reaction,
+        ),
         Detector("accuracy", "Accuracy", +1, "what is trained on is solved", _accuracy),
     )
 }
@@ -169,10 +181,11 @@ def score_probes(frame: pl.DataFrame) -> list[dict[str, Any]]:
     Raises: ValueError as `Paths.of`.
     """
     rows = []
+    reacted = reaction_scores(frame.filter(pl.col("pass") == STATES).iter_rows(named=True), NONMEMBER)
     keys = ["model_id", "prompt_id"]
     for (model_id, prompt_id), part in sorted(frame.group_by(keys, maintain_order=True), key=lambda item: item[0]):
         found = part.to_dicts()
-        paths, first = Paths.of(found), found[0]
+        paths, first = Paths.of(found, reacted.get((model_id, prompt_id), math.nan)), found[0]
         role = role_of(first)
         for detector in DETECTORS.values():
             value = detector.score(paths)
