@@ -63,7 +63,7 @@ def test_a_row_depends_on_its_own_prompt(subject: Subject, rows: list[dict[str, 
     for a, b in zip(alone, same, strict=True):
         if a["pass"] == "states":
             measured = [json.loads(str(row["info_json"])) for row in (a, b)]
-            assert (measured[0]["deletions"], measured[0]["rewordings"]) == (4, 2)
+            assert measured[0]["deletions"] == measured[1]["deletions"] >= 3
             for name in ("rsm", "dc", "rsi"):
                 assert measured[0][name] == pytest.approx(measured[1][name], abs=1e-4)
         elif a["pass"] != "noise":  # words are drawn from those of all prompts
