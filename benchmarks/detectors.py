@@ -42,7 +42,7 @@ from rlpipe.types import Prompt, Sampling
 from rlpipe.verifiers.verify import verify_many
 
 SHAPE = ModelSettings(hidden_size=64, num_layers=3, num_heads=4, num_kv_heads=2, intermediate_size=128, max_length=128)
-MARKER, CAP, HALF = "otherwise", 28, 40
+MARKER, CAP, HALF = "otherwise", 32, 40
 BESIDE = {"benchleak Self-Critique": "self_critique", "benchleak Min-K%": "min_k", "benchleak variation": "ppl"}
 
 
@@ -50,7 +50,7 @@ def problems(n: int, seed: int) -> list[tuple[Prompt, str, str]]:
     """Distinct problems, each with two worked responses."""
     rng, found = random.Random(seed), {}
     while len(found) < n:
-        p = countdown.generate(rng, "c3")
+        p = countdown.generate(rng, "c3x2")
         worked = (countdown.demonstrate(p, rng), countdown.demonstrate(p, rng))
         message = {"role": "user", "content": p.text}
         found[p.text] = (Prompt(p.text, (message,), p.answer, "rlpipe/countdown", p.level), *worked)
