@@ -41,10 +41,14 @@ def test_below_five_tokens_only_benchleak_has_a_min_k() -> None:
 def test_similarity_min_k_entropy_and_auc(seed: int) -> None:
     rng = np.random.default_rng(seed)
     a, b = rng.gamma(1, size=rng.integers(1, 12)), rng.gamma(1, size=rng.integers(1, 12))
-    assert rl.penalized_cosine_similarity(a.tolist(), b.tolist()) == pytest.approx(scores.penalised_cosine(a, b), abs=1e-5)
+    assert rl.penalized_cosine_similarity(a.tolist(), b.tolist()) == pytest.approx(
+        scores.penalised_cosine(a, b), abs=1e-5
+    )
     logprobs = -rng.gamma(1, size=rng.integers(5, 40))
     assert pretrain.min_k_prob(torch.tensor(logprobs)) == pytest.approx(-scores.min_k(logprobs), abs=1e-6)
     logits = torch.tensor(rng.normal(0, 3, (6, 9)))
     assert rl.step_entropy(logits).numpy() == pytest.approx(-moments(logits)[0].numpy(), abs=1e-6)
     members, others = rng.normal(0.5, 1, 9).round(1), rng.normal(0, 1, 7).round(1)
-    assert core.compare_distributions(members.tolist(), others.tolist())[0] == pytest.approx(wins(members, others).mean())
+    assert core.compare_distributions(members.tolist(), others.tolist())[0] == pytest.approx(
+        wins(members, others).mean()
+    )
