@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +29,8 @@ def show(metrics: Sequence[Mapping[str, Any]], verdicts: Sequence[Verdict], cons
         table = detector_table(metrics, split, title)
         if table.row_count:
             console.print(table)
+    if asked := {r["metric"].removeprefix("auc:") for r in metrics if r["metric"].startswith("auc:")}:
+        console.print(direction_table(asked))
     if verdicts:
         console.print(verdict_table(verdicts))
     console.print(CAVEATS, style="dim")
@@ -56,13 +58,24 @@ def detector_table(metrics: Sequence[Mapping[str, Any]], split: str, title: str)
         rise, caught = (by_key.get((models[0], f"{kind}:{detector.name}")) for kind in ("diff:auc", "tpr@5%fpr"))
         left_out = f", {info['n_dropped']} without a score" if info["n_dropped"] else ""
         table.add_row(
-            f"{detector.title} ({detector.direction:+d})",
+            f"{detector.title} ({detector.suspicious})",
             *(_interval(r) for r in rows),
             f"{info['one_minus_auc']:.2f}",
             _interval(rise),
             f"{caught['value']:.2f}" if caught else "",
             f"{info['n_members']} + {info['n_nonmembers']}{left_out}",
         )
+    return table
+
+
+def direction_table(methods: Collection[str]) -> Table:
+    """A row per detector: which scores are suspicious, and why."""
+    table = Table(title="What is suspicious")
+    for column in ("detector", "scores", "because"):
+        table.add_column(column)
+    for detector in DETECTORS.values():
+        if detector.name in methods:
+            table.add_row(detector.title, detector.suspicious, detector.why)
     return table
 
 

@@ -54,7 +54,7 @@ def probe_model(
     plan = Plan(
         run_id=model_id,
         subject=lambda: Subject.load(model_path, model_id, settings.batch_size, engine=settings.engine),
-        control=(lambda: Subject.load(str(before), CONTROL, settings.batch_size, engine=settings.engine))
+        control=(lambda: Subject.load(str(before), CONTROL, settings.batch_size, engine=settings.engine, control=True))
         if before
         else None,
         probed=[*(Probed(p, MEMBER) for p in members), *(Probed(p, NONMEMBER) for p in nonmembers)],

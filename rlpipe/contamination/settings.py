@@ -18,6 +18,7 @@ Detector = Literal[
     "entropy_temp",
     "entropy_noise",
     "greedy_entropy",
+    "lara",
     "accuracy",
 ]
 

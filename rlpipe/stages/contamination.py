@@ -42,7 +42,7 @@ def main(ctx: Context) -> None:
             trained / "policy", f"{run}/seed-{seed}", settings.batch_size, met.steps, settings.engine
         ),
         control=lambda: Subject.load(
-            ctx.inputs["sft"] / "policy", WARM_UP, settings.batch_size, engine=settings.engine
+            ctx.inputs["sft"] / "policy", WARM_UP, settings.batch_size, engine=settings.engine, control=True
         ),
         probed=[*probed, *asked],
         benchmark=[p.prompt for p in suspects(benchmark, benchmark, settings.completion.limit, settings.seed)],

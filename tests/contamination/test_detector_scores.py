@@ -122,8 +122,11 @@ def test_directions_are_fixed() -> None:
         "entropy_temp": 1,
         "entropy_noise": -1,
         "greedy_entropy": -1,
+        "lara": 1,
         "accuracy": 1,
     }
+    assert all(d.reading == f"{'high' if d.direction > 0 else 'low'}: {d.why}" for d in DETECTORS.values())
+    assert len({d.why for d in DETECTORS.values()}) == len(DETECTORS)
 
 
 def row(prompt: str, name: str, index: int | None = None, **values: object) -> dict[str, object]:

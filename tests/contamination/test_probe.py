@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -34,10 +35,10 @@ def rows(subject: Subject) -> list[dict[str, object]]:
 
 def test_rows_have_the_schema_and_every_pass(rows: list[dict[str, object]]) -> None:
     table = artifacts.to_table(rows, artifacts.PROBES)
-    assert table.num_rows == 8 * (3 + 3)
+    assert table.num_rows == 8 * (3 + 3 + 1)
     frame = pl.DataFrame(pl.from_arrow(table))
     counts = frame.group_by("prompt_id", "pass").len()
-    assert sorted(set(counts["pass"])) == ["critique", "greedy", "noise", "sample"]
+    assert sorted(set(counts["pass"])) == ["critique", "greedy", "noise", "sample", "states"]
     assert frame.filter(pl.col("label"))["prompt_id"].n_unique() == 4
     for column in ("logprobs", "entropies"):
         assert frame[column].list.len().equals(frame["response_ids"].list.len().alias(column))
@@ -60,7 +61,12 @@ def test_a_row_depends_on_its_own_prompt(subject: Subject, rows: list[dict[str, 
     alone = probe(subject, PROBED[2:3], settings)
     same = [r for r in rows if r["prompt_id"] == PROBED[2].prompt.id]
     for a, b in zip(alone, same, strict=True):
-        if a["pass"] != "noise":  # words are drawn from those of all prompts
+        if a["pass"] == "states":
+            measured = [json.loads(str(row["info_json"])) for row in (a, b)]
+            assert measured[0]["deletions"] == measured[1]["deletions"] >= 3
+            for name in ("rsm", "dc", "rsi"):
+                assert measured[0][name] == pytest.approx(measured[1][name], abs=1e-4)
+        elif a["pass"] != "noise":  # words are drawn from those of all prompts
             assert a["response_ids"] == b["response_ids"]
             assert a["entropies"] == pytest.approx(b["entropies"], abs=1e-4)
 

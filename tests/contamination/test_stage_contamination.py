@@ -216,6 +216,8 @@ def test_alone_a_model_and_two_files(world: World, tmp_path: Path, capsys: pytes
     said = capsys.readouterr().out
     assert "Self-Critique" in said
     assert "Verdict by benchmark" in said
+    assert "PPL (low)" in said
+    assert DETECTORS["entropy_noise"].why in said
     with pytest.raises(ValueError, match="share 5 prompts"):
         contamination_model(world.train / "policy", members, members, tmp_path / "same", settings)
 

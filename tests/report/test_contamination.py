@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from rlpipe import artifacts
+from rlpipe.contamination.probes.detectors import DETECTORS
 from rlpipe.contamination.verdict import Verdict, with_random_reward
 from rlpipe.report.blocks import Block, Figure, Prose, Table
 from rlpipe.report.inputs import Data
@@ -144,6 +145,18 @@ def seeds(data: Data) -> list[tuple[str, int, str]]:
     return [(run, int(n.rpartition("-")[2]), n) for run in data.runs for n in data.names("contamination", run)]
 
 
+def test_beside_every_detector_stands_what_is_suspicious_and_why(made: Made) -> None:
+    table = tables(made.sections["contamination"].blocks)["auc-all"]
+    place = [column.heading for column in table.columns].index("Suspicious")
+    said = {row[1].text: (row[place].text, row[place].below) for row in table.rows}
+    assert said == {d.title: (d.suspicious, d.why) for d in DETECTORS.values() if d.title in said}
+    assert said["PPL"] == ("low", "it is sure of its response")
+    assert len(said) >= 9
+    figures = {figure.name: figure for figure in made.sections["contamination"].figures}
+    assert "PPL (low)" in set(figures["auc"].data["auc"]["detector"])
+    assert figures["roc"].panels[-1] == "Accuracy <small>high: what is trained on is solved</small>"
+
+
 def test_power_rises_with_exposure_for_the_detector_that_sees(study: dict[str, Path]) -> None:
     data = Data(study, ReportSettings(baseline="twin"))
     blocks = exposure.blocks(data, seeds(data))
@@ -162,7 +175,7 @@ def test_power_rises_with_exposure_for_the_detector_that_sees(study: dict[str, P
     assert "clean twin" in said
     figures = {block.name: block for block in blocks if isinstance(block, Figure)}
     assert set(figures) == {"exposure", "power"}
-    assert figures["power"].panels[0] == "Self-Critique"
+    assert figures["power"].panels[0].startswith("Self-Critique <small>high: asked for another way")
     assert "the one named in advance first" in figures["power"].caption
     for figure in figures.values():
         for chart in figure.charts:

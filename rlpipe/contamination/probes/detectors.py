@@ -11,10 +11,11 @@ from typing import Any
 import polars as pl
 
 from rlpipe.contamination.probes import scores
+from rlpipe.contamination.probes.representation import reaction_scores
 
 VERSION = "1"
-GREEDY, SECOND, NOISE, SAMPLE = "greedy", "critique", "noise", "sample"
-PASSES = (GREEDY, SECOND, NOISE, SAMPLE)
+GREEDY, SECOND, NOISE, SAMPLE, STATES = "greedy", "critique", "noise", "sample", "states"
+PASSES = (GREEDY, SECOND, NOISE, SAMPLE, STATES)
 MEMBER, NONMEMBER, SUSPECT = "member", "nonmember", "suspect"
 NO_SCORE = "too short, or a pass is missing"
 Row = Mapping[str, Any]
@@ -22,16 +23,20 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Paths:
-    """Everything one policy wrote about one prompt: its rows of `probes.parquet` by pass."""
+    """Everything one policy wrote about one prompt: its rows of `probes.parquet` by pass, and how its states react."""
 
     greedy: Row = field(default_factory=dict)
     second: Row = field(default_factory=dict)
     noise: Row = field(default_factory=dict)
     samples: tuple[Row, ...] = ()
+    reaction: float = math.nan
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Paths:
-        """Raises: ValueError for an unknown pass, or for two greedy, critique or noise rows of one prompt."""
+    def of(cls, rows: Iterable[Row], reaction: float = math.nan) -> Paths:
+        """`reaction`: how its hidden states react, among all prompts asked (`representation.reaction_scores`).
+
+        Raises: ValueError for an unknown pass, or for two rows of one prompt in a pass that is not `sample`.
+        """
         single: dict[str, Row] = {}
         samples: list[Row] = []
         for row in rows:
@@ -43,7 +48,7 @@ class Paths:
             else:
                 single[row["pass"]] = row
         samples.sort(key=lambda r: r["sample_index"])
-        return cls(single.get(GREEDY, {}), single.get(SECOND, {}), single.get(NOISE, {}), tuple(samples))
+        return cls(single.get(GREEDY, {}), single.get(SECOND, {}), single.get(NOISE, {}), tuple(samples), reaction)
 
 
 def _path(row: Row, column: str) -> Any:
@@ -52,16 +57,28 @@ def _path(row: Row, column: str) -> Any:
 
 @dataclass(frozen=True)
 class Detector:
-    """`score` of a prompt's paths; `direction` +1 where a high score is suspicious, -1 where a low one is.
+    """`score` of a prompt's paths; `direction` +1 where a high score is suspicious, -1 where a low one is; `why` says
+    what of a trained prompt makes it so.
 
-    The direction is a part of the detector, written down before any label is seen.
+    The direction is a part of the detector, written down before any label is seen. Directions are those of the paper's
+    released code, reasons are those of its authors or, where they give none or another, ours.
     """
 
     name: str
     title: str
     direction: int
+    why: str
     score: Callable[[Paths], float]
-    published: bool = True
+
+    @property
+    def suspicious(self) -> str:
+        """The end of the scale that is suspicious."""
+        return "high" if self.direction > 0 else "low"
+
+    @property
+    def reading(self) -> str:
+        """`low: it is sure of its response`."""
+        return f"{self.suspicious}: {self.why}"
 
 
 def _self_critique(p: Paths) -> float:
@@ -86,39 +103,65 @@ def _accuracy(p: Paths) -> float:
 DETECTORS: dict[str, Detector] = {
     d.name: d
     for d in (
-        Detector("self_critique", "Self-Critique", +1, _self_critique),
-        Detector("ppl", "PPL", -1, lambda p: scores.ppl(_path(p.greedy, "logprobs"))),
-        Detector("min_k", "Min-K%", +1, lambda p: scores.min_k(_path(p.greedy, "logprobs"))),
-        Detector("min_k_plus_plus", "Min-K%++", +1, _min_k_plus_plus),
         Detector(
-            "recall", "ReCaLL", +1, lambda p: scores.recall(_path(p.greedy, "logprobs"), _path(p.noise, "logprobs"))
+            "self_critique",
+            "Self-Critique",
+            +1,
+            "asked for another way, it goes the same way through its doubts",
+            _self_critique,
+        ),
+        Detector("ppl", "PPL", -1, "it is sure of its response", lambda p: scores.ppl(_path(p.greedy, "logprobs"))),
+        Detector(
+            "min_k",
+            "Min-K%",
+            +1,
+            "the released code\u2019s sign; its inventors\u2019, and what training does, is the opposite",
+            lambda p: scores.min_k(_path(p.greedy, "logprobs")),
+        ),
+        Detector("min_k_plus_plus", "Min-K%++", +1, "even its least likely tokens are near a mode", _min_k_plus_plus),
+        Detector(
+            "recall",
+            "ReCaLL",
+            +1,
+            "unrelated text around the prompt costs it its sureness",
+            lambda p: scores.recall(_path(p.greedy, "logprobs"), _path(p.noise, "logprobs")),
         ),
         Detector(
             "cdd",
             "CDD",
             +1,
+            "samples repeat the greedy response",
             lambda p: scores.cdd(_path(p.greedy, "response_ids"), [_path(s, "response_ids") for s in p.samples]),
         ),
         Detector(
             "entropy_temp",
             "Entropy-Temp",
             +1,
+            "sampling does not lead it off its way",
             lambda p: scores.entropy_temp(_path(p.greedy, "entropies"), [_path(s, "entropies") for s in p.samples]),
         ),
         Detector(
             "entropy_noise",
             "Entropy-Noise",
             -1,
+            "what it knows hangs on the exact prompt, which unrelated text disturbs",
             lambda p: scores.entropy_noise(_path(p.greedy, "entropies"), _path(p.noise, "entropies")),
         ),
         Detector(
             "greedy_entropy",
             "Greedy entropy",
             -1,
+            "training on a prompt leaves little doubt about its tokens",
             lambda p: scores.greedy_entropy(_path(p.greedy, "entropies")),
-            published=False,
         ),
-        Detector("accuracy", "Accuracy", +1, _accuracy, published=False),
+        Detector(
+            "lara",
+            "LaRA, reconstructed",
+            +1,
+            "its states move further when part of the prompt is left out, all one way, and less when it is reworded",
+            lambda p: p.reaction,
+        ),
+        Detector("accuracy", "Accuracy", +1, "what is trained on is solved", _accuracy),
     )
 }
 
@@ -138,10 +181,11 @@ def score_probes(frame: pl.DataFrame) -> list[dict[str, Any]]:
     Raises: ValueError as `Paths.of`.
     """
     rows = []
+    reacted = reaction_scores(frame.filter(pl.col("pass") == STATES).iter_rows(named=True), NONMEMBER)
     keys = ["model_id", "prompt_id"]
     for (model_id, prompt_id), part in sorted(frame.group_by(keys, maintain_order=True), key=lambda item: item[0]):
         found = part.to_dicts()
-        paths, first = Paths.of(found), found[0]
+        paths, first = Paths.of(found, reacted.get((model_id, prompt_id), math.nan)), found[0]
         role = role_of(first)
         for detector in DETECTORS.values():
             value = detector.score(paths)

@@ -1,21 +1,23 @@
 """Ask a policy about prompts in four passes and keep the raw token paths: rows of `probes.parquet`.
 
 Passes of each prompt: `greedy`; `critique`, the greedy response to the request to solve it differently; `noise`, the
-greedy response to the prompt amid something unrelated; and `sample`, R sampled responses. Every score can be
-recomputed from the rows alone (`detectors.score_probes`).
+greedy response to the prompt amid something unrelated; and `sample`, R sampled responses. A fifth, `states`, has
+no response: it keeps how the hidden states of the prompt react to perturbations. Every score can be recomputed from the
+rows alone (`detectors.score_probes`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlpipe import models
-from rlpipe.contamination.probes.detectors import GREEDY, MEMBER, NOISE, SAMPLE, SECOND
+from rlpipe.contamination.probes.detectors import GREEDY, MEMBER, NOISE, SAMPLE, SECOND, STATES
+from rlpipe.contamination.probes.hidden_states import reactions
 from rlpipe.contamination.probes.probe_prompts import amid_noise, ask_again
 from rlpipe.contamination.settings import ContaminationSettings, SecondResponse
 from rlpipe.engine.batched import complete_all
@@ -39,7 +41,7 @@ class Probed:
 
 @dataclass(frozen=True)
 class Subject:
-    """A policy under examination; `longest` is its longest sequence, tokens."""
+    """A policy under examination; `longest` is its longest sequence, tokens; `control`: it is the one before training."""
 
     model_id: str
     engine: Engine
@@ -47,16 +49,28 @@ class Subject:
     tokenizer: Any
     longest: int | None
     step: int | None = None
+    control: bool = False
 
     @classmethod
     def load(
-        cls, path: Path | str, model_id: str, batch_size: int, step: int | None = None, engine: str = "hf"
+        cls,
+        path: Path | str,
+        model_id: str,
+        batch_size: int,
+        step: int | None = None,
+        engine: str = "hf",
+        control: bool = False,
     ) -> Subject:
         """Raises: ModelError as `models.load_policy`."""
         model, tokenizer = models.load_policy(path)
         longest = models.longest(model.config)
         sampler = load_engine(engine, model, tokenizer, batch_size)
-        return cls(model_id, sampler, Policy(model), tokenizer, longest, step)
+        return cls(model_id, sampler, Policy(model), tokenizer, longest, step, control)
+
+    @property
+    def unknown(self) -> int | None:
+        """The token of words that the policy does not know."""
+        return getattr(self.tokenizer, "unk_token_id", None)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return self.engine.encode(messages)
@@ -93,6 +107,9 @@ def probe(
     asked = [(a.probed.prompt, a.rollout.text) for a in answered]
     verdicts: Sequence[Verdict | None] = judge(asked) if judge else [None] * len(asked)
     rows = [_row(subject, a, p, topk, v) for a, p, v in zip(answered, paths, verdicts, strict=True)]
+    asked_as = [p.prompt for p in prompts]
+    reacted = reactions(subject.policy, asked_as, subject.encode, subject.unknown, subject.longest)
+    rows += [_about(subject, p, STATES, r) for p, r in zip(prompts, reacted, strict=True)]
     return sorted(rows, key=lambda r: (r["prompt_id"], r["pass"], r["sample_index"]))
 
 
@@ -116,9 +133,8 @@ def _passes(subject: Subject, prompts: Sequence[Probed], settings: Contamination
 
     words = sorted({w for p in prompts for w in p.prompt.text.split()})
     noisy = [subject.encode(amid_noise(p.prompt, settings.noise, words, settings.seed)) for p in prompts]
-    unknown = getattr(subject.tokenizer, "unk_token_id", None)
     for p, ids, r in zip(prompts, noisy, complete_all(subject.engine, noisy, greedy, once), strict=True):
-        yield Answered(p, NOISE, r, unknown=0 if unknown is None else ids.count(unknown))
+        yield Answered(p, NOISE, r, unknown=0 if subject.unknown is None else ids.count(subject.unknown))
 
     count = settings.samples
     sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
@@ -129,30 +145,20 @@ def _passes(subject: Subject, prompts: Sequence[Probed], settings: Contamination
 
 def _unknown_marker(subject: Subject, second: SecondResponse) -> int:
     """Tokens of the marker that the policy has no word for: then it was not asked for anything."""
-    unknown = getattr(subject.tokenizer, "unk_token_id", None)
-    if second.kind != "marker" or unknown is None:
+    if second.kind != "marker" or subject.unknown is None:
         return 0
-    return list(subject.tokenizer(second.marker, add_special_tokens=False)["input_ids"]).count(unknown)
+    return list(subject.tokenizer(second.marker, add_special_tokens=False)["input_ids"]).count(subject.unknown)
 
 
 def _row(
     subject: Subject, answered: Answered, paths: TokenPaths, topk: int | None, verdict: Verdict | None
 ) -> dict[str, Any]:
-    prompt, rollout = answered.probed.prompt, answered.rollout
-    info: dict[str, Any] = {"role": answered.probed.role, "finish": rollout.finish}
-    if answered.probed.exposures is not None:
-        info["exposures"] = answered.probed.exposures
+    rollout, greedy = answered.rollout, answered.name == GREEDY
+    info: dict[str, Any] = {"finish": rollout.finish}
     if answered.unknown:
         info["unknown_tokens"] = answered.unknown
-    greedy = answered.name == GREEDY
     return {
-        "model_id": subject.model_id,
-        "policy_step": subject.step,
-        "prompt_id": prompt.id,
-        "data_source": prompt.source,
-        "difficulty": prompt.difficulty,
-        "label": answered.probed.role == MEMBER,
-        "pass": answered.name,
+        **_about(subject, answered.probed, answered.name, info),
         "sample_index": answered.index,
         "response": rollout.text,
         "response_ids": rollout.tokens[rollout.response_mask].tolist(),
@@ -163,5 +169,25 @@ def _row(
         "topk": topk,
         "truncated": answered.truncated,
         "acc": verdict.correct if verdict else None,
-        "info_json": json.dumps(info, sort_keys=True),
+    }
+
+
+def _about(subject: Subject, probed: Probed, name: str, info: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that every pass has, an empty response among them."""
+    known: dict[str, Any] = {"role": probed.role}
+    if probed.exposures is not None:
+        known["exposures"] = probed.exposures
+    if subject.control:
+        known["control"] = True
+    return {
+        "model_id": subject.model_id,
+        "policy_step": subject.step,
+        "prompt_id": probed.prompt.id,
+        "data_source": probed.prompt.source,
+        "difficulty": probed.prompt.difficulty,
+        "label": probed.role == MEMBER,
+        "pass": name,
+        "sample_index": 0,
+        "response": "",
+        "info_json": json.dumps({**known, **info}, sort_keys=True),
     }

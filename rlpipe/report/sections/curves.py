@@ -8,10 +8,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from rlpipe.report.blocks import Figure, Prose, Section, absent
+from rlpipe.report.blocks import Block, Figure, Prose, Section, absent
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.inputs import Data
 from rlpipe.report.markup import listing
+from rlpipe.report.sections import collapse
 
 ID, TITLE, SHORT = "curves", "Training curves", "Training curves"
 METRICS = {
@@ -34,7 +35,8 @@ def build(data: Data) -> Section:
     frames = {run: frame for run, frame in frames.items() if len(frame)}
     if not frames:
         return absent(ID, TITLE, "No training run is among the inputs of this report, so there are no curves.", SHORT)
-    rows = curves(frames, data.settings.smooth_steps)
+    rows, rung = curves(frames, data.settings.smooth_steps), collapse.alarms(data, frames)
+    marks = collapse.marks(rung)
     shown = [metric for metric in METRICS if rows[metric].drop_nulls().len()]
     seeds = max(len(s) for s in data.seeds.values())
     thin = (
@@ -44,8 +46,8 @@ def build(data: Data) -> Section:
     )
     figure = Figure(
         "curves",
-        [chart(metric, METRICS[metric][2], data.colours, list(frames)) for metric in shown],
-        {"curves": rows},
+        [chart(metric, METRICS[metric][2], data.colours, list(frames), marks) for metric in shown],
+        {"curves": rows, "alarms": marks},
         f"Per training step, averaged over {data.settings.smooth_steps} steps. {thin}; press a run, or click its "
         "line, to bring it out everywhere. Falling token entropy with a rising zero-variance share means the policy "
         "repeats itself and fewer groups carry a gradient; the last panel shows whether sampler and trainer compute "
@@ -54,7 +56,8 @@ def build(data: Data) -> Section:
         [f"{METRICS[m][0]} <small>{METRICS[m][1]}</small>" for m in shown],
         columns=3,
     )
-    return Section(ID, TITLE, [*_unequal(frames), figure], short=SHORT)
+    watched: list[Block] = [collapse.sentence(rung), collapse.table(data, rung)] if len(rung) else []
+    return Section(ID, TITLE, [*_unequal(frames), figure, *watched], short=SHORT)
 
 
 def _unequal(frames: dict[str, pl.DataFrame]) -> list[Prose]:
@@ -90,7 +93,7 @@ def curves(frames: dict[str, pl.DataFrame], window: int) -> pl.DataFrame:
     )
 
 
-def chart(metric: str, format: str, colours: Colours, runs: Sequence[str]) -> dict[str, Any]:
+def chart(metric: str, format: str, colours: Colours, runs: Sequence[str], marks: pl.DataFrame) -> dict[str, Any]:
     """One panel; the values of all runs at the step under the pointer in a tooltip."""
     base = alt.Chart(alt.NamedData("curves"))
     x = alt.X("step:Q", axis=alt.Axis(title="step", tickCount=5))
@@ -119,4 +122,5 @@ def chart(metric: str, format: str, colours: Colours, runs: Sequence[str]) -> di
         )
         .add_params(near)
     )
-    return specification(alt.layer(thin, bold, rule).add_params(highlight()), 170)
+    alarms = collapse.layers(metric, marks, colours)
+    return specification(alt.layer(thin, bold, rule, *alarms).add_params(highlight()), 170)

@@ -14,7 +14,7 @@ from rlpipe.report.blocks import Block, Cell, Column, Figure, Heading, Prose, Ta
 from rlpipe.report.charts import Colours, highlight, opacity, specification
 from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, escape, interval, listing, number
-from rlpipe.report.sections.probes import Seed, primary
+from rlpipe.report.sections.probes import Seed, panel, primary
 
 NUMBERS = ("auc", "rise", "power")
 
@@ -93,7 +93,7 @@ def _first(order: Sequence[str], named: str) -> str:
 
 
 def _panels(order: Sequence[str]) -> list[str]:
-    return [DETECTORS[name].title for name in order]
+    return [panel(name) for name in order]
 
 
 def _epochs() -> alt.X:
@@ -152,7 +152,8 @@ def _table(curve: pl.DataFrame, order: Sequence[str], named: str) -> Table:
     body = []
     for method in order:
         for row in curve.filter(pl.col("method") == method).iter_rows(named=True):
-            title = Cell(escape(row["title"]), "named in advance" if method == named else "")
+            first = "named in advance; " if method == named else ""
+            title = Cell(escape(row["title"]), f"{first}{escape(DETECTORS[method].reading)}")
             epochs = Cell(f"{row['epochs']:,}", "clean twin" if row["epochs"] == 0 else "", row["epochs"])
             cells = [title, epochs, Cell(str(row["n"]), sort=row["n"])]
             body.append([*cells, *(_cell(row, name) for name in NUMBERS)])

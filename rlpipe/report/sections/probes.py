@@ -89,12 +89,15 @@ def roc_figure(data: Data, curves: pl.DataFrame) -> Figure:
         "seeds, the first of each run); dashed is the warm-up asked about the same prompts, which has trained on "
         "neither. On the diagonal a score knows nothing.",
         "ROC curves, true positives over false positives, with the diagonal of chance",
-        [
-            f"{DETECTORS[name].title}{' <small>named in advance</small>' if name == order[0] else ''}"
-            for name in methods
-        ],
+        [f"{panel(name)}{' <small>named in advance</small>' if name == order[0] else ''}" for name in methods],
         columns=3,
     )
+
+
+def panel(method: str) -> str:
+    """A detector's name over its panel, with the scores that are suspicious and why."""
+    detector = DETECTORS[method]
+    return f"{escape(detector.title)} <small>{escape(detector.reading)}</small>"
 
 
 def roc_chart(method: str, colours: Colours) -> dict[str, Any]:
@@ -142,7 +145,8 @@ def _how_to_read(data: Data, areas: pl.DataFrame, found: Sequence[Seed]) -> str:
     among = f" over {count(int(sizes.max()), 'prompt')}" if len(sizes) else ""  # type: ignore[arg-type]
     return (
         f"Each detector scores how familiar a prompt looks to the policy; its AUC{among} is the chance that a trained "
-        "prompt scores above a never-trained one. <strong>0.5 is chance, and for a policy that met each prompt "
+        "prompt scores above a never-trained one, or below where low scores are suspicious: above 0.5 always speaks for "
+        "training. <strong>0.5 is chance, and for a policy that met each prompt "
         f"{_met(data, found)} chance is an expected answer</strong>. {escape(named)} was named in advance and decides; "
         "the others are looked at too, so some will leave 0.5 by luck. The warm-up has trained on neither kind: where "
         "it is not at 0.5, the prompts differ by more than training, and only the difference counts."
@@ -161,7 +165,7 @@ def _met(data: Data, found: Sequence[Seed]) -> str:
 
 def area_figure(data: Data, areas: pl.DataFrame) -> Figure:
     """Every detector, every seed, and the controls."""
-    titles = {d.name: d.title for d in DETECTORS.values()}
+    titles = {d.name: f"{d.title} ({d.suspicious})" for d in DETECTORS.values()}
     rows = areas.filter(pl.col("what") != "difference").with_columns(
         pl.when(pl.col("what") == "control").then(pl.lit(WARM_UP)).otherwise("run").alias("run"),
         pl.col("method").replace(titles).alias("detector"),
@@ -171,7 +175,8 @@ def area_figure(data: Data, areas: pl.DataFrame) -> Figure:
         "auc",
         [area_chart(data.colours, order)],
         {"auc": rows.select("detector", "run", "seed", "value", "ci_lo", "ci_hi", "prompts")},
-        "AUC of every detector with its interval, a dot per seed; hollow is the warm-up on the same prompts.",
+        "AUC of every detector with its interval, a dot per seed; hollow is the warm-up on the same "
+        "prompts. In brackets the scores that are suspicious; the table says why.",
         "Dots of AUC by detector with intervals and a line at one half",
     )
 
@@ -179,7 +184,7 @@ def area_figure(data: Data, areas: pl.DataFrame) -> Figure:
 def area_chart(colours: Colours, order: Sequence[str]) -> dict[str, Any]:
     base = alt.Chart(alt.NamedData("auc"))
     y = alt.Y(
-        "detector:N", sort=list(order), axis=alt.Axis(title=None, domain=False, ticks=False, grid=True, labelLimit=140)
+        "detector:N", sort=list(order), axis=alt.Axis(title=None, domain=False, ticks=False, grid=True, labelLimit=170)
     )
     offset = alt.YOffset("run:N", sort=list(colours.slots))
     x = alt.X("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="AUC", format=".1f", tickCount=5, grid=True))
@@ -208,13 +213,19 @@ def _area_table(name: str, data: Data, areas: pl.DataFrame, caption: str, folded
     for (run, seed, method), part in areas.group_by("run", "seed", "method", maintain_order=True):
         by_kind = {row["what"]: row for row in part.iter_rows(named=True)}
         few = any(row["exploratory"] for row in by_kind.values())
-        title = DETECTORS[str(method)].title if method in DETECTORS else str(method)
+        known = DETECTORS.get(str(method))
         who = Cell(f"{run_name(str(run), data.colours.slots[str(run)])} seed {seed}", sort=f"{run} {seed:>05}")
-        cells = [who, Cell(escape(title), "few prompts: exploratory" if few else "")]
+        cells = [who, Cell(escape(known.title if known else str(method)), "few prompts: exploratory" if few else "")]
+        cells.append(Cell(known.suspicious if known else NONE, escape(known.why) if known else ""))
         for kind, neutral in (("run", 0.5), ("control", 0.5), ("difference", 0.0)):
             cells.append(_area_cell(by_kind.get(kind), neutral))
         body.append(cells)
-    columns = [Column("Seed", number=False), Column("Detector", number=False), Column("Run"), Column("Warm-up")]
+    columns = [Column("Seed", number=False), Column("Detector", number=False)]
+    columns += [
+        Column("Suspicious", "which scores, and why", number=False, wide=True),
+        Column("Run"),
+        Column("Warm-up"),
+    ]
     return Table(name, [*columns, Column("Run \u2212 warm-up")], body, caption, areas, folded=folded)
 
 
