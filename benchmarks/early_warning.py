@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.signal import lfilter
 
-from rlpipe.statistics.early_warning import look, watch
+from rlpipe.statistics.reliability.early_warning import look, watch
 
 Series = Callable[[np.random.Generator, int], np.ndarray]
 

@@ -15,10 +15,10 @@ from rlpipe.report.blocks import Prose, Section
 from rlpipe.report.inputs import Data
 from rlpipe.report.sections import collapse, curves
 from rlpipe.report.settings import ReportSettings
-from rlpipe.statistics.early_warning import watch
+from rlpipe.statistics.reliability.early_warning import watch
 from tests.report.conftest import Made
 from tests.report.test_page import validate
-from tests.statistics.test_early_warning import noise, slowing_down
+from tests.statistics.reliability.test_early_warning import noise, slowing_down
 
 RINGS = next(seed for seed in range(60) if watch(slowing_down(200, seed)).rang)
 

@@ -12,7 +12,7 @@ from rlpipe.report.blocks import Cell, Column, Prose, Table
 from rlpipe.report.charts import Colours, opacity
 from rlpipe.report.inputs import Data
 from rlpipe.report.markup import NONE, count, escape, listing, run_name
-from rlpipe.statistics.early_warning import BEFORE, FEWEST, WINDOW, Alarm, watch
+from rlpipe.statistics.reliability.early_warning import BEFORE, FEWEST, WINDOW, Alarm, watch
 
 WATCHED = {"token_entropy": "token entropy", "reward": "reward", "grad_norm": "gradient norm"}
 SLOWING, SPIKES = "slowing down", "spikes"

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import kendalltau
 
-from rlpipe.statistics import early_warning as ew
+from rlpipe.statistics.reliability import early_warning as ew
 
 X = np.array([1, 0.98, 1.01, 0.97, 0.99, 0.95, 0.97, 0.92, 0.95, 0.88, 0.92, 0.83])
 
