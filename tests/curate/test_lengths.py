@@ -73,6 +73,10 @@ def test_demonstrations_that_do_not_fit_are_counted(tmp_path: Path) -> None:
     limits = sorted(
         {len(r["prompt"][0]["content"].split()) + 3 + len(r["response"].split()) for r in whole.demonstrations}
     )
+    assert (
+        curate(asked, lengths_of(ModelSettings(max_length=limits[-1]), response=1)).demonstrations
+        == whole.demonstrations
+    )
     lengths = lengths_of(ModelSettings(max_length=limits[-1] - 1), response=1)
     short = curate(asked, lengths)
     gone = len(whole.demonstrations) - len(short.demonstrations)

@@ -55,13 +55,13 @@ def test_kl_inside_each_tokens_reward():
 
 def test_kl_is_summed_into_the_score_before_the_group_is_centred():
     """verl's order: one score per rollout, minus the group's mean of such scores, on every token; then whitened."""
-    old = Signals(double([[-0.1] * 4, [-0.2] * 4, [-0.3] * 4, [-0.4] * 4]), F1_ENTROPY)
+    old = Signals(double([[-0.1] * 4, [-0.3] * 4, [-0.2] * 4, [-0.4] * 4]), F1_ENTROPY)
     reference = Signals(torch.full((4, 4), -0.5, dtype=torch.float64), F1_ENTROPY)
     recipe = load([{"reinforce_pp": {"baseline": "group", "kl": 0.1}}])
     advantage = recipe.advantage(replace(f1(), old=old, reference=reference), step())
-    # Tokens 3, 4, 2, 4; k1 0.4, 0.3, 0.2, 0.1 each: scores 1 - 0.12, 0 - 0.12, 1 - 0.04, 0 - 0.04.
-    score = double([0.88, -0.12, 0.96, -0.04])
-    centred = (score - double([0.38, 0.38, 0.46, 0.46]))[:, None] * F1_MASK
+    # Tokens 3, 4, 2, 4; k1 0.4, 0.2, 0.3, 0.1 each: scores 1 - 0.12, 0 - 0.08, 1 - 0.06, 0 - 0.04.
+    score = double([0.88, -0.08, 0.94, -0.04])
+    centred = (score - double([0.40, 0.40, 0.45, 0.45]))[:, None] * F1_MASK
     tokens = centred[F1_MASK]
     whitened = (centred - tokens.mean()) * torch.rsqrt(tokens.var(correction=0) + 1e-8) * F1_MASK
     ratio = advantage[F1_MASK] / whitened[F1_MASK]

@@ -70,3 +70,15 @@ def test_three_seeds_are_covered_where_prompts_alone_are_not() -> None:
     alone_held, both_held = np.mean(held, axis=0)
     assert alone_held < 0.8
     assert both_held > 0.93
+
+
+def test_what_seeds_add_has_the_worked_value() -> None:
+    """Seeds 0.4, 0.5, 0.6: se 0.1 / sqrt 3, Student's 4.302653 at two degrees of freedom, added as squares."""
+    (alone,) = interval(np.r_[np.zeros(50), np.ones(50)])
+    both = covering_seeds(alone, [[0.4, 0.5, 0.6]])
+    reach = 4.302653 * 0.1 / np.sqrt(3)
+    assert both.low == pytest.approx(0.5 - np.hypot(0.5 - alone.low, reach), abs=1e-6)  # type: ignore[operator]
+    assert both.high == pytest.approx(0.5 + np.hypot(alone.high - 0.5, reach), abs=1e-6)  # type: ignore[operator]
+    assert covering_seeds(alone, [[0.4, 0.6]]) == alone
+    pair = covering_seeds(alone, [[0.4, 0.5, 0.6], [0.4, 0.5, 0.6]])
+    assert pair.high - pair.low < np.sqrt(2) * (both.high - both.low)  # type: ignore[operator]
