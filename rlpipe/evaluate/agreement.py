@@ -11,7 +11,7 @@ import polars as pl
 
 from rlpipe.evaluate.metric_row import ALL, Row, stable, to_json
 from rlpipe.evaluate.settings import EvaluateSettings
-from rlpipe.statistics.reliability.calibration import BINS, Calibration, calibration
+from rlpipe.statistics.reliability.calibration import BINS, Calibration, bin_of, calibration
 from rlpipe.statistics.votes import split_vote
 
 PREFIX = "calibration:"
@@ -56,6 +56,6 @@ def _resampled(c: np.ndarray, y: np.ndarray, settings: EvaluateSettings) -> list
 
 def _bins(c: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
     """Number of prompts, mean share and mean correctness of each right-closed bin that is not empty."""
-    which = np.clip(np.ceil(np.round(c * BINS, 9)).astype(int) - 1, 0, BINS - 1)
+    which = bin_of(c)
     rows = [(c[which == b], y[which == b]) for b in range(BINS)]
     return [{"n": len(a), "share": float(a.mean()), "right": float(b.mean())} for a, b in rows if len(a)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from rlpipe.statistics.proportion import mid_p
+from rlpipe.statistics.proportion import proportion
 
 METRIC = "cross_check_disagreement"
 
@@ -35,6 +35,6 @@ def disagreement(samples: pl.DataFrame, confidence: float) -> Iterator[tuple[str
 def _numbers(both: pl.DataFrame, confidence: float) -> dict[str, Any]:
     asked = len(both)
     differ = int(((both["second"] == "ok") != both["acc"]).sum())
-    low, high = (float(bound[0]) for bound in mid_p(differ, asked, confidence))
+    low, high = proportion(differ, asked, confidence)
     numbers = {"value": differ / asked, "se": None, "ci_lo": low, "ci_hi": high, "ci_method": "mid_p", "n_boot": 0}
     return numbers | {"n_problems": both["prompt_id"].n_unique(), "info": {"asked": asked, "disagreed": differ}}

@@ -45,7 +45,7 @@ def check_agreement(policy: Policy, engine: Engine) -> None:
     mask = pad_sequence([r.response_mask for r in rollouts], batch_first=True).to(policy.device)
     model = model_logprobs(policy, tokens, mask)
     _compare(policy, "the trainer's", policy(tokens, mask).logprob, model, mask)
-    if isinstance(getattr(engine, "engine", engine), HFEngine):
+    if isinstance(engine, HFEngine):
         sampled = pad_sequence([r.logprob for r in rollouts], batch_first=True).to(policy.device)
         _compare(policy, "the sampler's", sampled, model, mask)
 

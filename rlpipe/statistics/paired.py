@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from rlpipe.statistics.intervals import Interval, Method, cluster_se, interval
-from rlpipe.statistics.proportion import mid_p
+from rlpipe.statistics.proportion import proportion
 from rlpipe.statistics.signs import ENUMERATE_UP_TO, sign_flip, signed_mean
 
 Array = np.ndarray
@@ -71,7 +71,7 @@ def _interval(
     """The default where few differ or the metric is bounded is `signed_mean`'s; else the interval of a mean."""
     num = int((d != 0).sum())
     if len(d) > 1 and method == "mid_p" and bounded and not num:
-        bound = float(mid_p(0, len(d), confidence)[1][0])
+        bound = proportion(0, len(d), confidence)[1]
         return Interval(0.0, 0.0, -bound, bound, "mid_p")
     if len(d) < 2 or method != "mid_p" or not num or (num > ENUMERATE_UP_TO and not bounded):
         return interval(d, method, confidence, draws, seed, bounded=False)[0]

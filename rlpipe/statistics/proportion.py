@@ -33,6 +33,12 @@ def mid_p(
     return 1 - _upper(n - x, n, tail), _upper(x, n, tail)
 
 
+def proportion(successes: float, trials: float, confidence: float = 0.95) -> tuple[float, float]:
+    """`mid_p` of one proportion, as two numbers."""
+    low, high = mid_p(successes, trials, confidence)
+    return float(low[0]), float(high[0])
+
+
 def _upper(x: Float[Array, "C"], n: Float[Array, "C"], tail: float) -> Float[Array, "C"]:
     """p at which P(X < x) + P(X = x) / 2 is `tail`, by halving."""
     low, high = x / n, np.ones_like(x)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from rlpipe.statistics.proportion import HALVINGS, mid_p, mid_p_mean
+from rlpipe.statistics.proportion import HALVINGS, mid_p_mean, proportion
 
 Array = np.ndarray
 ENUMERATE_UP_TO = 20  # differences that are not 0; all 2^20 choices of their signs
@@ -80,8 +80,8 @@ def lean_interval(d: Float[Array, "M"], confidence: float = 0.95) -> tuple[float
     if len(d) > ENUMERATE_UP_TO:
         sizes = np.abs(d)
         trials = sizes.sum() ** 2 / (sizes**2).sum()
-        low, high = mid_p((1 + d.sum() / sizes.sum()) / 2 * trials, trials, confidence)
-        return 2 * float(low[0]) - 1, 2 * float(high[0]) - 1
+        low, high = proportion((1 + d.sum() / sizes.sum()) / 2 * trials, trials, confidence)
+        return 2 * low - 1, 2 * high - 1
     tail = (1 - confidence) / 2
     return 2 * _chance(d, tail) - 1, 1 - 2 * _chance(-d, tail)
 

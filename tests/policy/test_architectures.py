@@ -89,7 +89,7 @@ def test_dropout_is_never_on(name: str, dropout: dict[str, float], tokenizer: An
     torch.testing.assert_close(first, model_logprobs(policy, tokens, mask), atol=1e-4, rtol=1e-4)
 
 
-def test_a_head_that_forgets_the_scale_is_refused(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_forgets_the_scale_is_refused(tokenizer: Any) -> None:
     model = build("granite")
     engine = HFEngine(model, tokenizer)
     check_agreement(Policy(model), engine)

@@ -68,7 +68,7 @@ def test_three_steps_of_grpo_end_with_the_weights_of_the_naive_loop_even_where_n
     moved = []
     for index in range(3):
         rewards = batch.reward if index != 1 else torch.zeros_like(batch.reward)
-        known = replace(batch, reward=rewards, old=replace(batch.old), groups=batch.groups)
+        known = replace(batch, reward=rewards)
         before = torch.cat([p.detach().flatten().clone() for p in plain.parameters()])
         naive_step(plain, theirs, known)
         train_agent(

@@ -15,7 +15,7 @@ from rlpipe.contamination.probes.detector_metrics import SPLITS
 from rlpipe.contamination.probes.detectors import DETECTORS, MEMBER
 from rlpipe.evaluate.metric_row import ALL
 from rlpipe.statistics.intervals import t_interval
-from rlpipe.statistics.proportion import mid_p
+from rlpipe.statistics.proportion import proportion
 
 
 def exposure_rows(metrics: Iterable[pl.DataFrame]) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def power_curve(rows: Sequence[dict[str, Any]], confidence: float = 0.95) -> lis
     for (method, epochs), found in sorted(cells.items()):
         seen = sum(r["lo"] > 0.5 for r in found)
         rises = [r["auc"] - twins[method, r["seed"]] for r in found if (method, r["seed"]) in twins]
-        low, high = (float(bound[0]) for bound in mid_p(seen, len(found), confidence))
+        low, high = proportion(seen, len(found), confidence)
         curve.append(
             {"method": method, "title": found[0]["title"], "epochs": epochs, "n": len(found)}
             | _mean("auc", [r["auc"] for r in found], confidence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rlpipe.statistics.proportion import mid_p
+from rlpipe.statistics.proportion import proportion
 
 
 @dataclass(frozen=True)
@@ -39,5 +39,4 @@ def rate(completed: Sequence[Completed], confidence: float = 0.95) -> Rate | Non
     if not completed:
         return None
     exact = sum(c.exact for c in completed)
-    low, high = mid_p(exact, len(completed), confidence)
-    return Rate(exact, len(completed), float(low[0]), float(high[0]))
+    return Rate(exact, len(completed), *proportion(exact, len(completed), confidence))

@@ -120,9 +120,7 @@ def _calibration_table(data: Data, rows: list[dict[str, Any]]) -> Table:
 
 def worst_case(data: Data) -> list[Block]:
     """Least accuracy after a task was learned, and the largest fall, by seed and task."""
-    rows = [
-        r for r in _rows(data, KEPT) if not r["metric"].endswith("accuracy") or r["metric"].endswith("min_accuracy")
-    ]
+    rows = [r for r in _rows(data, KEPT) if r["metric"] != KEPT + "accuracy"]
     if not rows:
         return []
     by: dict[tuple[str, int | None, str], dict[str, Any]] = {}

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
+
+from rlpipe.statistics.auc import auc
 
 Array = np.ndarray
 BINS = 10
@@ -56,9 +58,15 @@ def ece(c: ArrayLike, y: ArrayLike, bins: int = BINS, equal_mass: bool = False) 
         which = np.empty(len(c), dtype=int)
         which[order] = np.arange(len(c)) * bins // len(c)
     else:
-        which = np.clip(np.ceil(np.round(c * bins, 9)).astype(int) - 1, 0, bins - 1)
+        which = bin_of(c, bins)
     gaps = np.bincount(which, c - y, bins)
     return float(np.abs(gaps).sum() / len(c))
+
+
+def bin_of(c: Float[Array, "N"], bins: int = BINS) -> Int[Array, "N"]:
+    """Which right-closed bin of equal width each confidence falls into, from 0."""
+    found: Int[Array, "N"] = np.clip(np.ceil(np.round(c * bins, 9)).astype(int) - 1, 0, bins - 1)
+    return found
 
 
 def ece_null(c: ArrayLike, bins: int = BINS, draws: int = 1000, seed: int = 0, confidence: float = 0.95) -> float:
@@ -93,10 +101,7 @@ def auroc(c: ArrayLike, y: ArrayLike) -> float | None:
     """Chance that a right answer is more confident than a wrong one, ties one half."""
     c, y = _checked(c, y)
     right, wrong = c[y > 0.5], c[y <= 0.5]
-    if not len(right) or not len(wrong):
-        return None
-    above = (right[:, None] > wrong).mean() + 0.5 * (right[:, None] == wrong).mean()
-    return float(above)
+    return auc(right, wrong) if len(right) and len(wrong) else None
 
 
 def _checked(c: ArrayLike, y: ArrayLike, ranks: bool = False) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
